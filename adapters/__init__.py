@@ -1,0 +1,1 @@
+"""Everything with I/O: databases, event log, files, telemetry."""

@@ -1,0 +1,199 @@
+"""Every table, in three databases: the log, the store, the answers given.
+
+They are apart so that accepting an event, applying one and logging an answer never wait for
+each other's lock; on PostgreSQL all three may be one database.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+_NAMES = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+log_metadata = MetaData(naming_convention=_NAMES)
+store_metadata = MetaData(naming_convention=_NAMES)
+responses_metadata = MetaData(naming_convention=_NAMES)
+
+_Sequence = BigInteger().with_variant(Integer, "sqlite")
+_Id = String(128)
+
+# --- the log: what was accepted; with the embedded bus also the topics themselves
+outbox = Table(
+    "outbox",
+    log_metadata,
+    Column("sequence", _Sequence, primary_key=True, autoincrement=True),
+    Column("event_id", String(256), nullable=False, unique=True),
+    Column("topic", String(249), nullable=False),
+    Column("partition", Integer, nullable=False),
+    Column("offset", BigInteger),
+    Column("key", String(256)),
+    Column("value", LargeBinary, nullable=False),
+    Column("accepted_at_ms", BigInteger, nullable=False),
+    Column("sent_at_ms", BigInteger),
+    UniqueConstraint("topic", "partition", "offset"),
+    Index("ix_outbox_quota", "key", "topic", "accepted_at_ms"),
+)
+
+# --- the store: applied events, and the state and offsets that follow from them
+applied_events = Table(
+    "applied_events",
+    store_metadata,
+    Column("sequence", _Sequence, primary_key=True, autoincrement=True),
+    Column("event_id", String(256), nullable=False, unique=True),
+    Column("schema_version", SmallInteger, nullable=False),
+    Column("type", String(8), nullable=False),
+    Column("user_id", _Id, nullable=False),
+    Column("item_id", _Id),
+    Column("rating", Float),
+    Column("minute", Integer),
+    Column("query", Text),
+    Column("timestamp_ms", BigInteger, nullable=False),
+    Column("received_at_ms", BigInteger, nullable=False),
+    Column("source", String(64), nullable=False),
+)
+interactions = Table(
+    "interactions",
+    store_metadata,
+    Column("user_id", _Id, primary_key=True),
+    Column("item_id", _Id, primary_key=True),
+    Column("type", String(8), primary_key=True),
+    Column("rating", Float),
+    Column("timestamp_ms", BigInteger, nullable=False),
+    Column("event_id", String(256), nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    Index("ix_interactions_item", "item_id", "type", "rating"),
+    sqlite_with_rowid=False,
+)
+searches = Table(
+    "searches",
+    store_metadata,
+    Column("user_id", _Id, primary_key=True),
+    Column("event_id", String(256), primary_key=True),
+    Column("query", Text, nullable=False),
+    Column("timestamp_ms", BigInteger, nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+consumer_offsets = Table(
+    "consumer_offsets",
+    store_metadata,
+    Column("consumer_group", String(128), primary_key=True),
+    Column("topic", String(249), primary_key=True),
+    Column("partition", Integer, primary_key=True, autoincrement=False),
+    Column("next_offset", BigInteger, nullable=False),
+)
+dead_letters = Table(
+    "dead_letters",
+    store_metadata,
+    Column("sequence", _Sequence, primary_key=True, autoincrement=True),
+    Column("topic", String(249), nullable=False),
+    Column("partition", Integer, nullable=False),
+    Column("offset", BigInteger, nullable=False),
+    Column("key", String(256)),
+    Column("value", LargeBinary, nullable=False),
+    Column("reason", Text, nullable=False),
+    UniqueConstraint("topic", "partition", "offset"),
+)
+movies = Table(
+    "movies",
+    store_metadata,
+    Column("item_id", _Id, primary_key=True),
+    Column("title", Text, nullable=False),
+    Column("year", Integer),
+    Column("genres", Text, nullable=False),
+    Column("added_at_ms", BigInteger, nullable=False),
+    Column("placeholder", Boolean, nullable=False),
+)
+people = Table(
+    "people",
+    store_metadata,
+    Column("user_id", _Id, primary_key=True),
+    Column("gender", String(16)),
+    Column("age", Integer),
+    Column("occupation", String(64)),
+)
+imports = Table(
+    "imports",
+    store_metadata,
+    Column("import_id", String(80), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("rows", BigInteger, nullable=False),
+    Column("rejected", BigInteger, nullable=False),
+    Column("finished_at_ms", BigInteger, nullable=False),
+)
+models = Table(
+    "models",
+    store_metadata,
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("version_id", String(32), nullable=False, unique=True),
+    Column("name", String(64), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("created_at_ms", BigInteger, nullable=False),
+    Column("changed_at_ms", BigInteger, nullable=False),
+    Column("reason", Text),
+)
+job_leases = Table(
+    "job_leases",
+    store_metadata,
+    Column("job", String(64), primary_key=True),
+    Column("holder", String(128)),
+    Column("token", BigInteger, nullable=False),
+    Column("expires_at_ms", BigInteger, nullable=False),
+)
+api_keys = Table(
+    "api_keys",
+    store_metadata,
+    Column("key_id", String(32), primary_key=True),
+    Column("secret_sha256", String(64), nullable=False, unique=True),
+    Column("role", String(16), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("user_id", _Id),
+    Column("created_at_ms", BigInteger, nullable=False),
+    Column("revoked_at_ms", BigInteger),
+)
+audit_log = Table(
+    "audit_log",
+    store_metadata,
+    Column("sequence", _Sequence, primary_key=True, autoincrement=True),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("actor", String(128), nullable=False),
+    Column("action", String(64), nullable=False),
+    Column("target", Text, nullable=False),
+    Column("outcome", String(64), nullable=False),
+    Column("detail", Text, nullable=False),
+)
+
+# --- answers given: traces and the audits' raw material
+responses = Table(
+    "responses",
+    responses_metadata,
+    Column("request_id", String(36), primary_key=True),
+    Column("timestamp_ms", BigInteger, nullable=False),
+    Column("user_id", _Id, nullable=False),
+    Column("variant", String(64), nullable=False),
+    Column("model_version", String(32), nullable=False),
+    Column("history_version", BigInteger, nullable=False),
+    Column("is_personalized", Boolean, nullable=False),
+    Column("status", SmallInteger, nullable=False),
+    Column("latency_us", Integer, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)

@@ -1,0 +1,57 @@
+"""One tree of errors. The web maps it to problem+json, the command line to exit codes."""
+
+from __future__ import annotations
+
+
+class FairreelError(Exception):
+    """Root of all errors that this project raises on purpose."""
+
+
+class StoreUnavailable(FairreelError):
+    """A database cannot take the work now (full, locked, gone). Nothing was half-written."""
+
+    def __init__(self, message: str, retry_after_s: int = 5) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class BusUnavailable(FairreelError):
+    """The message bus does not answer."""
+
+
+class InvalidField(FairreelError):
+    """A value is not acceptable; names the field."""
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(f"{field}: {reason}")
+        self.field = field
+        self.reason = reason
+
+
+class NotFound(FairreelError):
+    """A film, user, trace or model that does not exist."""
+
+
+class ModelRefused(FairreelError):
+    """A model file failed verification or is not on the allow-list; it was not unpickled.
+
+    `cause` is a short word for the metric: unsigned, signature, hash, extra_file, not_allowed,
+    missing, too_large, schema.
+    """
+
+    def __init__(self, version_id: str, cause: str, message: str) -> None:
+        super().__init__(f"model {version_id} refused: {message}")
+        self.version_id = version_id
+        self.cause = cause
+
+
+class NothingToTrainOn(FairreelError):
+    """The snapshot holds too little to fit a model."""
+
+
+class LeaseLost(FairreelError):
+    """Another holder took the job's lease; the result must not be published."""
+
+
+class UnreadableImport(FairreelError):
+    """An import source is not in a known layout; names the file."""

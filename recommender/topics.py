@@ -1,0 +1,33 @@
+"""Names of the topics and the way from an event to its topic."""
+
+from __future__ import annotations
+
+from recommender.types import EventType
+
+RATINGS = "ratings"
+WATCH_EVENTS = "watch-events"
+BROWSE_EVENTS = "browse-events"
+RECOMMENDATION_REQUESTS = "recommendation-requests"
+RECOMMENDATIONS = "recommendations"
+MODEL_METRICS = "model-metrics"
+AB_TEST_EVENTS = "ab-test-events"
+
+EVENT_TOPICS = (RATINGS, WATCH_EVENTS, BROWSE_EVENTS)
+DEAD_LETTER_SUFFIX = ".dead-letter"
+
+_TOPIC_OF = {
+    EventType.RATE: RATINGS,
+    EventType.WATCH: WATCH_EVENTS,
+    EventType.VIEW: BROWSE_EVENTS,
+    EventType.SEARCH: BROWSE_EVENTS,
+}
+
+
+def topic_of(event_type: EventType) -> str:
+    """The topic on which events of this type travel."""
+    return _TOPIC_OF[event_type]
+
+
+def dead_letter_topic(topic: str) -> str:
+    """Where the bad records of `topic` go."""
+    return topic + DEAD_LETTER_SUFFIX

@@ -1,0 +1,250 @@
+"""Values that travel between the rooms: events, films, histories, answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class EventType(StrEnum):
+    """What a person did."""
+
+    RATE = "rate"
+    WATCH = "watch"
+    VIEW = "view"
+    SEARCH = "search"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that a person did, as accepted at the door.
+
+    `item_id` is None for a search only; `rating` is set for a rate, `minute` (of the film,
+    reached) may be set for a watch, `query` is set for a search. Times are UTC milliseconds.
+    `client_timestamp` tells whether the client sent the timestamp (else it is the arrival time
+    and takes no part in the comparison of two events of one id).
+    """
+
+    event_id: str
+    type: EventType
+    user_id: str
+    item_id: str | None
+    timestamp_ms: int
+    received_at_ms: int
+    source: str
+    rating: float | None = None
+    minute: int | None = None
+    query: str | None = None
+    schema_version: int = 1
+    client_timestamp: bool = True
+
+
+class Outcome(StrEnum):
+    """What became of an event offered to the outbox."""
+
+    ACCEPTED = "accepted"
+    DUPLICATE = "duplicate"
+    CONFLICT = "conflict"
+    OVER_QUOTA = "over_quota"
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """The outbox's answer for one event; `retry_after_s` is set for OVER_QUOTA only."""
+
+    event_id: str
+    outcome: Outcome
+    retry_after_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TopicPartition:
+    """One partition of a topic of the bus."""
+
+    topic: str
+    partition: int
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One message read from the bus. `value` is the raw bytes as they lie on the topic."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: str | None
+    value: bytes
+    timestamp_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message to publish on the bus; the partition follows from the key."""
+
+    topic: str
+    key: str
+    value: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A record that could not be applied, kept with the reason."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: str | None
+    value: bytes
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What one apply transaction did: events applied now, events applied before."""
+
+    applied: int
+    duplicates: int
+
+
+@dataclass(frozen=True, slots=True)
+class Movie:
+    """A film of the catalogue. A placeholder stands for an id seen in an event only."""
+
+    item_id: str
+    title: str
+    year: int | None = None
+    genres: tuple[str, ...] = ()
+    added_at_ms: int = 0
+    placeholder: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """What an import told about a user; every field but the id may be unknown."""
+
+    user_id: str
+    gender: str | None = None
+    age: int | None = None
+    occupation: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RatingCounts:
+    """How one film was rated: counts by rating value, and how often it was watched."""
+
+    item_id: str
+    by_rating: dict[float, int] = field(default_factory=dict)
+    watches: int = 0
+
+    @property
+    def ratings(self) -> int:
+        """Number of ratings."""
+        return sum(self.by_rating.values())
+
+    @property
+    def mean(self) -> float | None:
+        """Mean rating, None when nobody rated the film."""
+        total = self.ratings
+        return sum(r * n for r, n in self.by_rating.items()) / total if total else None
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryEntry:
+    """The state of one (user, film, kind): the latest event of that kind by (time, event id)."""
+
+    item_id: str
+    type: EventType
+    rating: float | None
+    timestamp_ms: int
+    event_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """All that the store knows of one user.
+
+    `entries` are ordered by (timestamp_ms, event_id), oldest first; at most one per film and
+    kind. `searches` are the queries typed, oldest first. `version` changes with every change of
+    the state (it is the sequence number of the newest event in it; 0 for a user never seen).
+    """
+
+    user_id: str
+    version: int
+    entries: tuple[HistoryEntry, ...] = ()
+    searches: tuple[str, ...] = ()
+
+
+class ModelStatus(StrEnum):
+    """Where a model stands. Only LOADABLE ones may be unpickled."""
+
+    SERVING = "serving"
+    CANDIDATE = "candidate"
+    AVAILABLE = "available"
+    PREVIOUS = "previous"
+    REFUSED = "refused"
+    RETIRED = "retired"
+
+
+LOADABLE = frozenset(
+    {ModelStatus.SERVING, ModelStatus.CANDIDATE, ModelStatus.AVAILABLE, ModelStatus.PREVIOUS}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRecord:
+    """A row of the allow-list: `version` is monotonic, `version_id` names the files."""
+
+    version: int
+    version_id: str
+    name: str
+    status: ModelStatus
+    sha256: str
+    created_at_ms: int
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AnsweredRecord:
+    """One answer of /recommend as logged. `body` is the JSON answer, byte for byte."""
+
+    request_id: str
+    timestamp_ms: int
+    user_id: str
+    variant: str
+    model_version: str
+    history_version: int
+    is_personalized: bool
+    status: int
+    latency_us: int
+    body: bytes
+
+
+class Role(StrEnum):
+    """What an API key may do."""
+
+    CLIENT = "client"
+    ADMIN = "admin"
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """A key as stored: never the secret itself. `user_id` binds a client key to one user."""
+
+    key_id: str
+    role: Role
+    name: str
+    created_at_ms: int
+    user_id: str | None = None
+    revoked_at_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """Who did what, when, and how it ended."""
+
+    at_ms: int
+    actor: str
+    action: str
+    target: str
+    outcome: str
+    detail: str = ""

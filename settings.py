@@ -1,0 +1,175 @@
+"""The one reader of the environment. docs/config.md is generated from this class."""
+
+from __future__ import annotations
+
+import os
+from enum import StrEnum
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PREFIX = "FAIRREEL_"
+
+
+class Profile(StrEnum):
+    """Development is open on 127.0.0.1; production refuses insecure values."""
+
+    DEVELOPMENT = "development"
+    PRODUCTION = "production"
+
+
+class Settings(BaseSettings):
+    """Each field is read from FAIRREEL_<NAME>, then from `.env`; unknown keys are refused."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_file=".env", extra="forbid", frozen=True, use_attribute_docstrings=True
+    )
+
+    profile: Profile = Profile.DEVELOPMENT
+    """`development` leaves client calls open on 127.0.0.1; `production` refuses insecure values."""
+
+    # --- web server
+    host: str = "127.0.0.1"
+    """Address to listen on."""
+    port: int = Field(default=5000, ge=1, le=65535)
+    """Port to listen on."""
+    blocking_threads: int = Field(default=8, ge=1, le=256)
+    """Threads that answer requests; more of them share an fsync, fewer wait less for each other."""
+    backpressure_requests: int = Field(default=128, ge=1)
+    """Requests taken from connections at once; more wait in the connections."""
+    thread_switch_interval_s: float = Field(default=0.0005, gt=0, le=0.1)
+    """How long a thread keeps the interpreter when another wants it."""
+    request_body_max_bytes: int = Field(default=1 << 20, ge=1024)
+    """A larger body is answered with 413."""
+    batch_lines_max: int = Field(default=10_000, ge=1)
+    """Lines taken by one POST /events."""
+    cors_origins: list[str] = []
+    """Origins that browsers may call from (JSON list); none by default."""
+    trusted_proxies: int = Field(default=0, ge=0, le=10)
+    """Number of proxies in front whose X-Forwarded-For is believed; 0 ignores the header."""
+
+    # --- limits
+    rate_limit_per_minute: int = Field(default=100, ge=1)
+    """Requests a minute and address."""
+    rate_limit_blocked_after: int = Field(default=3, ge=1)
+    """Minutes with an excess, within ten, after which an address is blocked."""
+    rate_limit_block_s: int = Field(default=300, ge=1)
+    """How long an address stays blocked."""
+    ratings_per_hour: int | None = Field(default=None, ge=0)
+    """Ratings an hour and account, 0 is no limit; default: 20 in production, none in development."""
+
+    # --- access
+    client_keys_required: bool | None = None
+    """Whether client calls need a key; default: yes in production, else only off 127.0.0.1."""
+
+    # --- data
+    data_folder: Path = Path("data")
+    """Folder of the databases, snapshots and keys."""
+    store_url: str | None = None
+    """SQLAlchemy URL of the event store; default: SQLite in the data folder."""
+    log_url: str | None = None
+    """SQLAlchemy URL of the outbox and embedded log; default: SQLite in the data folder."""
+    responses_url: str | None = None
+    """SQLAlchemy URL of the response log; default: SQLite in the data folder."""
+    snapshots_url: str | None = None
+    """fsspec URL of the Parquet snapshots; default: a folder in the data folder."""
+    registry_folder: Path = Path("model_registry")
+    """Folder of the model files."""
+    outputs_folder: Path = Path("milestone5_outputs")
+    """Folder of the reports."""
+    signing_key_file: Path | None = None
+    """Ed25519 private key (PEM) for model manifests; default: made in the data folder."""
+    verify_key_files: list[Path] = []
+    """Further Ed25519 public keys (PEM) whose signatures are accepted, for rotation."""
+    catalogue_open: bool = True
+    """Take events about unknown films (with a placeholder entry); else answer 404."""
+
+    # --- events
+    topic_partitions: int = Field(default=4, ge=1, le=1024)
+    """Partitions of each topic of the embedded log."""
+    outbox_queue_max_events: int = Field(default=20_000, ge=1)
+    """Events waiting for their transaction; above it the answer is 503."""
+    ingest_batch_max_events: int = Field(default=5_000, ge=1)
+    """Records applied in one transaction."""
+    ingest_linger_s: float = Field(default=0.1, ge=0)
+    """Least time between two apply transactions under load: larger batches cost less."""
+    response_log_queue_max: int = Field(default=20_000, ge=1)
+    """Answers waiting to be logged; above it they are dropped and counted."""
+    response_log_flush_s: float = Field(default=0.1, gt=0)
+    """Most time an answer waits for the disk; what kill -9 can lose of the traces."""
+
+    # --- serving
+    kept_lists: bool = True
+    """Keep a user's list until their next event or the next model; else compute each answer."""
+    kept_users_max: int = Field(default=50_000, ge=0)
+    """Users whose encoded history (and list) is kept in memory."""
+
+    # --- training
+    retrain_interval_s: int = Field(default=10_800, ge=10)
+    """Seconds between retrains."""
+    snapshot_interval_s: int = Field(default=3_600, ge=10)
+    """Seconds between Parquet snapshots."""
+    models: list[str] = ["transition_knn", "knn", "popularity"]
+    """Models fitted by a retrain; the first is the one to serve."""
+    split: str = Field(default="temporal", pattern="^(temporal|leave_last_out)$")
+    """How validation events are chosen: `temporal` (last tenth) or `leave_last_out`."""
+    gate_margin: float = Field(default=0.05, ge=0, le=1)
+    """Relative loss of validation NDCG@10 against the serving model that the gate allows."""
+    models_kept: int = Field(default=10, ge=2)
+    """Model files kept for each model name; serving and previous ones always stay."""
+    training_timeout_s: int = Field(default=1_800, ge=10)
+    """A retrain that takes longer is ended."""
+    model_file_max_bytes: int = Field(default=2 << 30, ge=1024)
+    """A larger model file is refused."""
+
+    log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
+    """Least severe level written to the log (JSON lines on standard error)."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_unknown_environment(cls, values: object) -> object:
+        known = {PREFIX + name.upper() for name in cls.model_fields}
+        unknown = sorted(k for k in os.environ if k.startswith(PREFIX) and k not in known)
+        if unknown:
+            raise ValueError(f"unknown settings in the environment: {', '.join(unknown)}")
+        return values
+
+    @model_validator(mode="after")
+    def _refuse_insecure_production(self) -> Self:
+        if self.profile is Profile.PRODUCTION and self.client_keys_required is False:
+            raise ValueError("client_keys_required: production needs client keys")
+        return self
+
+    def store(self) -> str:
+        """URL of the event store."""
+        return self.store_url or f"sqlite:///{self.data_folder}/store.db"
+
+    def log(self) -> str:
+        """URL of the outbox and embedded log."""
+        return self.log_url or f"sqlite:///{self.data_folder}/log.db"
+
+    def responses(self) -> str:
+        """URL of the response log."""
+        return self.responses_url or f"sqlite:///{self.data_folder}/responses.db"
+
+    def snapshots(self) -> str:
+        """fsspec URL of the snapshots."""
+        return self.snapshots_url or str(self.data_folder / "snapshots")
+
+    def signing_key(self) -> Path:
+        """File of the private key."""
+        return self.signing_key_file or self.data_folder / "keys" / "signing.pem"
+
+    def hourly_ratings(self) -> int | None:
+        """Ratings an hour and account, None for no limit."""
+        if self.ratings_per_hour is None:
+            return 20 if self.profile is Profile.PRODUCTION else None
+        return self.ratings_per_hour or None
+
+    def client_keys(self) -> bool:
+        """Whether client calls need a key."""
+        if self.client_keys_required is not None:
+            return self.client_keys_required
+        return self.profile is Profile.PRODUCTION or self.host not in ("127.0.0.1", "::1", "localhost")
