@@ -36,7 +36,7 @@ class ModelRefused(FairreelError):
     """A model file failed verification or is not on the allow-list; it was not unpickled.
 
     `cause` is a short word for the metric: unsigned, signature, hash, extra_file, not_allowed,
-    missing, too_large, schema.
+    missing, not_regular, too_large, schema, unreadable (intact, but this code cannot load it).
     """
 
     def __init__(self, version_id: str, cause: str, message: str) -> None:
@@ -55,3 +55,7 @@ class LeaseLost(FairreelError):
 
 class UnreadableImport(FairreelError):
     """An import source is not in a known layout; names the file."""
+
+
+class SnapshotDamaged(FairreelError):
+    """A file of a snapshot is missing or not the one that was written."""

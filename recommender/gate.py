@@ -1,0 +1,87 @@
+"""Whether a freshly fitted model may be served."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from recommender.evaluate import Evaluation
+
+
+class GateReason(StrEnum):
+    """The short word for a decision, used in metrics and records."""
+
+    FIRST_MODEL = "first_model"
+    NOT_WORSE = "not_worse"
+    NOT_COMPARED = "not_compared"
+    WORSE_THAN_SERVING = "worse_than_serving"
+    NO_LISTS = "no_lists"
+    EMPTY = "empty"
+    NOT_FINITE = "not_finite"
+
+
+class ComparisonPlan(StrEnum):
+    """What stands for the serving model in a comparison."""
+
+    JUDGE_ARTIFACT = "judge_artifact"
+    REFIT = "refit"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """passed, a short reason, a sentence for people, and the NDCG@k values that were compared."""
+
+    passed: bool
+    reason: GateReason
+    explanation: str
+    candidate_ndcg: float | None = None
+    serving_ndcg: float | None = None
+    margin: float | None = None
+
+
+def comparison_plan(serving_watermark_ms: int, cut_ms: int) -> ComparisonPlan:
+    """How to compare with the serving model fairly.
+
+    A model fitted on rows after the cut has seen the answers and would win unfairly: then its
+    configuration is fitted anew on the training part. Else the model itself is judged.
+    """
+    if serving_watermark_ms <= cut_ms:
+        return ComparisonPlan.JUDGE_ARTIFACT
+    return ComparisonPlan.REFIT
+
+
+def judge(candidate: Evaluation, is_finite: bool, serving: Evaluation | None, margin: float,
+          is_first: bool) -> Verdict:
+    """Decide on one model.
+
+    Args:
+        candidate: measures of the model fitted on the training part.
+        is_finite: whether every number of the model is finite.
+        serving: measures of what stands for the serving model on the same lists; None when there
+            is none to compare with.
+        margin: relative loss of NDCG that is allowed, 0.05 for 5 %.
+        is_first: no model serves yet.
+    """
+    ndcg = candidate.ndcg.value
+    if not is_finite:
+        return Verdict(False, GateReason.NOT_FINITE, "The model holds numbers that are not finite.")
+    if not candidate.n_lists:
+        return Verdict(False, GateReason.NO_LISTS,
+                       "No user has two films, so there is nothing to judge the model by.")
+    if candidate.from_model == 0.0:
+        return Verdict(False, GateReason.EMPTY,
+                       f"The model has no film to offer for any of {candidate.n_lists} users.")
+    if is_first:
+        return Verdict(True, GateReason.FIRST_MODEL, "No model serves yet.", ndcg)
+    if serving is None:
+        return Verdict(True, GateReason.NOT_COMPARED,
+                       "This model is not compared with the serving one.", ndcg)
+    floor = serving.ndcg.value * (1.0 - margin)
+    passed = ndcg >= floor
+    relation = "at least" if passed else "below"
+    explanation = (
+        f"NDCG@{candidate.k} {ndcg:.4f} is {relation} {floor:.4f}, the serving model's "
+        f"{serving.ndcg.value:.4f} less {margin:.0%}, on {candidate.n_lists} users."
+    )
+    reason = GateReason.NOT_WORSE if passed else GateReason.WORSE_THAN_SERVING
+    return Verdict(passed, reason, explanation, ndcg, serving.ndcg.value, margin)

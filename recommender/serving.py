@@ -1,0 +1,208 @@
+"""From a bundle and a user's history to a list with reasons. Evaluation takes the same way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
+
+import numpy as np
+
+from recommender.arrays import Float32s, Int32s
+from recommender.bundle import ModelBundle
+from recommender.filling import ReasonKind, fill, taste_of_browsing, taste_of_history
+from recommender.interactions import fold_history, preference_weights
+from recommender.models.model import EncodedHistory
+from recommender.ranking import NO_SOURCE, rank_by_neighbours
+from recommender.types import History
+
+__all__ = [
+    "EncodedUser",
+    "Fallback",
+    "ReasonKind",
+    "RecommendOptions",
+    "Recommendation",
+    "RecommendedItem",
+    "SimilarBy",
+    "SimilarItem",
+    "encode",
+    "encode_entries",
+    "recommend",
+    "recommend_encoded",
+    "similar",
+]
+
+
+class Fallback(StrEnum):
+    """Why a list is not all the model's. NO_MODEL is given by the web alone."""
+
+    NEW_USER = "new_user"
+    SHORT_LIST = "short_list"
+    NO_MODEL = "no_model"
+
+
+class SimilarBy(StrEnum):
+    """What makes two films similar: the same people took them, or the same is written of them."""
+
+    PEOPLE = "people"
+    CONTENT = "content"
+
+
+@dataclass(frozen=True, slots=True)
+class RecommendOptions:
+    """What one request asks for. `genre` keeps films of one genre (any case) only."""
+
+    k: int = 10
+    exclude_ids: tuple[str, ...] = ()
+    genre: str | None = None
+    include_seen: bool = False
+
+
+class RecommendedItem(NamedTuple):
+    """A film and why; `reason_item_ids` are films of the user's own history."""
+
+    item_id: str
+    reason_kind: ReasonKind
+    reason_item_ids: tuple[str, ...]
+
+
+class SimilarItem(NamedTuple):
+    """A film that resembles another."""
+
+    item_id: str
+    by: SimilarBy
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    """A list, best first. `from_model` of the items are the model's own, the rest fills up."""
+
+    items: tuple[RecommendedItem, ...]
+    is_personalized: bool
+    fallback: Fallback | None
+    from_model: int
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class EncodedUser:
+    """A history in terms of one bundle. May be kept under (bundle, history version).
+
+    history: the films that the bundle knows. rated: for each of them whether it was rated.
+    seen: int32, film indexes never shown. taste: float32 of shape (n_genres,), favourite genres
+    by what was viewed and searched, for users without a known film, else None.
+    is_new: nothing was ever rated or watched.
+    """
+
+    history: EncodedHistory
+    rated: tuple[bool, ...]
+    seen: Int32s
+    taste: Float32s | None
+    is_new: bool
+
+
+def encode(bundle: ModelBundle, history: History) -> EncodedUser:
+    """The live history of a user in terms of the bundle; films it does not know are left out."""
+    folded = fold_history(history)
+    find = bundle.index.get
+    items = np.array([find(item_id, -1) for item_id in folded.item_ids], np.int32)
+    user = encode_entries(items, np.array(folded.ratings, np.float32))
+    if len(user.seen):
+        return user
+    return EncodedUser(user.history, user.rated, user.seen, taste_of_browsing(bundle, history),
+                       user.is_new)
+
+
+def encode_entries(items: Int32s, ratings: Float32s) -> EncodedUser:
+    """The same from arrays, oldest first.
+
+    Args:
+        items: int32 of shape (n,), film indexes of the bundle, -1 for a film it does not know.
+        ratings: float32 of shape (n,), NaN = watched.
+    """
+    is_new = len(items) == 0
+    known = items >= 0
+    if not known.all():
+        items, ratings = items[known], ratings[known]
+    history = EncodedHistory(items, preference_weights(ratings))
+    return EncodedUser(history, tuple((~np.isnan(ratings)).tolist()), items, None, is_new)
+
+
+def recommend(bundle: ModelBundle, history: History, options: RecommendOptions) -> Recommendation:
+    """The list for a user; see `recommend_encoded`."""
+    return recommend_encoded(bundle, encode(bundle, history), options)
+
+
+def recommend_encoded(bundle: ModelBundle, user: EncodedUser,
+                      options: RecommendOptions) -> Recommendation:
+    """The model's list, filled up to k where the model has fewer.
+
+    Never holds a seen film (unless asked to), an excluded one or one twice. Shorter than k only
+    when no more films are allowed.
+    """
+    excluded = _excluded(bundle, user, options)
+    allowed = None if options.genre is None else bundle.genre_mask(options.genre)
+    items: list[RecommendedItem] = []
+    personal = False
+    if not user.is_new:
+        ranked = bundle.model.rank(user.history, excluded, options.k, allowed)
+        items = _with_reasons(bundle, user, ranked.items, ranked.because, _popular(options))
+        personal = bool(len(ranked.because)) and int(ranked.because.max()) != NO_SOURCE
+        excluded = np.concatenate((excluded, ranked.items))
+    from_model = len(items)
+    if from_model < options.k:
+        taste = taste_of_history(bundle, user.history) if user.taste is None else user.taste
+        for kind, more in fill(bundle, user.history, taste, excluded,
+                               options.k - from_model, allowed):
+            shown = _popular(options) if kind is ReasonKind.POPULAR else kind
+            items += _with_reasons(bundle, user, more.items, more.because, shown)
+            personal |= kind is ReasonKind.SIMILAR_CONTENT and len(more.items) > 0
+    fallback = Fallback.SHORT_LIST if from_model < options.k else None
+    return Recommendation(tuple(items), personal, Fallback.NEW_USER if user.is_new else fallback,
+                          from_model)
+
+
+def similar(bundle: ModelBundle, item_id: str, k: int) -> tuple[SimilarItem, ...]:
+    """Up to k films like this one: by who took both, then by content. Empty when unknown."""
+    index = bundle.index.get(item_id)
+    if index is None:
+        return ()
+    people = bundle.model.neighbours(index, k).items
+    found = [SimilarItem(bundle.item_ids[i], SimilarBy.PEOPLE) for i in people.tolist()]
+    if len(found) < k:
+        one = np.array([index], np.int32)
+        by_content = rank_by_neighbours(
+            one, np.ones(1, np.float32), bundle.catalogue.content,
+            np.ones(bundle.n_items, np.float32), np.concatenate((one, people)), k - len(found),
+        )
+        found += [SimilarItem(bundle.item_ids[i], SimilarBy.CONTENT)
+                  for i in by_content.items.tolist()]
+    return tuple(found)
+
+
+def _excluded(bundle: ModelBundle, user: EncodedUser, options: RecommendOptions) -> Int32s:
+    seen = user.seen[:0] if options.include_seen else user.seen
+    if not options.exclude_ids:
+        return seen
+    asked = [bundle.index[i] for i in options.exclude_ids if i in bundle.index]
+    return np.concatenate((seen, np.array(asked, np.int32)))
+
+
+def _popular(options: RecommendOptions) -> ReasonKind:
+    return ReasonKind.POPULAR if options.genre is None else ReasonKind.POPULAR_IN_GENRE
+
+
+def _with_reasons(bundle: ModelBundle, user: EncodedUser, items: Int32s, because: Int32s,
+                  otherwise: ReasonKind) -> list[RecommendedItem]:
+    """Items with the history entry that led to each; `otherwise` where none did."""
+    ids, sources = bundle.item_ids, user.history.items
+    reasoned = []
+    for item, position in zip(items.tolist(), because.tolist(), strict=True):
+        if position == NO_SOURCE:
+            reasoned.append(RecommendedItem(ids[item], otherwise, ()))
+            continue
+        kind = otherwise
+        if otherwise is not ReasonKind.SIMILAR_CONTENT:
+            kind = (ReasonKind.BECAUSE_YOU_RATED if user.rated[position]
+                    else ReasonKind.BECAUSE_YOU_WATCHED)
+        reasoned.append(RecommendedItem(ids[item], kind, (ids[sources[position]],)))
+    return reasoned

@@ -1,0 +1,53 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recommender.evaluate import Evaluation
+from recommender.gate import ComparisonPlan, GateReason, comparison_plan, judge
+from recommender.metrics import Measured
+
+
+def measures(ndcg, n_lists=100, from_model=1.0):
+    return Evaluation(10, n_lists, 50, Measured(ndcg), Measured(ndcg), Measured(0.5),
+                      Measured(0.5), from_model)
+
+
+def decide(candidate, serving=None, is_finite=True, margin=0.05):
+    return judge(candidate, is_finite, serving, margin, is_first=serving is None)
+
+
+def test_the_first_model_publishes_however_weak():
+    verdict = decide(measures(0.0))
+    assert verdict.passed and verdict.reason is GateReason.FIRST_MODEL
+
+
+@pytest.mark.parametrize(("candidate", "is_finite", "reason"), [
+    (measures(0.2, from_model=0.0), True, GateReason.EMPTY),
+    (measures(0.2, n_lists=0), True, GateReason.NO_LISTS),
+    (measures(0.2), False, GateReason.NOT_FINITE),
+])
+@pytest.mark.parametrize("serving", [None, measures(0.1)])
+def test_a_degenerate_model_is_refused_with_its_reason(candidate, is_finite, reason, serving):
+    verdict = decide(candidate, serving, is_finite)
+    assert not verdict.passed and verdict.reason is reason and verdict.explanation
+
+
+@given(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1))
+def test_a_model_is_refused_exactly_when_it_loses_more_than_the_margin(ndcg, serving, margin):
+    verdict = decide(measures(ndcg), measures(serving), margin=margin)
+    assert verdict.passed == (ndcg >= serving * (1 - margin))
+    assert (verdict.reason is GateReason.WORSE_THAN_SERVING) == (not verdict.passed)
+    assert (verdict.candidate_ndcg, verdict.serving_ndcg) == (ndcg, serving)
+
+
+def test_a_challenger_is_not_compared():
+    verdict = judge(measures(0.01), True, None, 0.05, is_first=False)
+    assert verdict.passed and verdict.reason is GateReason.NOT_COMPARED
+
+
+@pytest.mark.parametrize(("watermark", "plan"), [
+    (99, ComparisonPlan.JUDGE_ARTIFACT), (100, ComparisonPlan.JUDGE_ARTIFACT),
+    (101, ComparisonPlan.REFIT),
+])
+def test_a_serving_model_that_saw_the_validation_rows_is_fitted_anew(watermark, plan):
+    assert comparison_plan(watermark, cut_ms=100) is plan

@@ -1,0 +1,179 @@
+import pickle
+
+import numpy as np
+import pytest
+from small_data import bundle_of, clustered, clustered_rows, films, frame_of
+
+from recommender.errors import InvalidField, NothingToTrainOn
+from recommender.evaluate import evaluate, recommend_all
+from recommender.gate import GateReason
+from recommender.interactions import interactions_from_events
+from recommender.metrics import coverage
+from recommender.models import MODELS
+from recommender.models.neighbour_model import NeighbourModel
+from recommender.ranking import Neighbours
+from recommender.split import SplitName, leave_last_out
+from recommender.training import ServingReference, train
+
+EVERY = [(name, {}) for name in ("transition_knn", "knn", "popularity")]
+
+
+def run(interactions, requests=EVERY, split="leave_last_out", serving=None, margin=0.05,
+        movies=None, said=None):
+    return train(interactions, films() if movies is None else movies, requests, split, serving,
+                 margin, (said if said is not None else []).append)
+
+
+def reference(bundle, watermark_ms=None):
+    return ServingReference(bundle.name, bundle.hyperparameters,
+                            bundle.watermark_ms if watermark_ms is None else watermark_ms, bundle)
+
+
+def without_neighbours(bundle):
+    """The bundle with a model that has nothing to say, and popularity that fills."""
+    n = bundle.n_items
+    state = {**bundle.__getstate__(),
+             "model": NeighbourModel(Neighbours.empty(n), np.ones(n, np.float32), 1.0)}
+    copy = pickle.loads(pickle.dumps(bundle))
+    copy.__setstate__(state)
+    return copy
+
+
+def test_every_model_is_fitted_on_everything_and_measured_on_the_split():
+    whole = clustered()
+    said = []
+    trained = run(whole, said=said)
+    assert [t.name for t in trained] == ["transition_knn", "knn", "popularity"]
+    for model in trained:
+        assert model.verdict.passed
+        assert model.metrics.n_lists == whole.n_users
+        assert model.bundle.watermark_ms == whole.watermark_ms
+        assert model.bundle.hyperparameters == model.hyperparameters
+        low, high = model.metrics.ndcg.low, model.metrics.ndcg.high
+        assert low <= model.metrics.ndcg.value <= high
+        assert any(line.startswith(model.name) for line in said)
+    reasons = [t.verdict.reason for t in trained]
+    assert reasons[0] is GateReason.FIRST_MODEL
+    assert trained[0].metrics.ndcg.value > trained[2].metrics.ndcg.value
+
+
+def test_twenty_events_of_five_users_are_enough():
+    rows = clustered_rows(5, 8, 4)
+    assert len(rows) == 20
+    trained = run(interactions_from_events(frame_of(rows)), split="temporal", movies=[])
+    assert trained[0].verdict.passed
+    assert (trained[0].split_requested, trained[0].split) == (
+        SplitName.TEMPORAL, SplitName.LEAVE_LAST_OUT)
+
+
+def test_hardly_any_events_are_nothing_to_train_on():
+    with pytest.raises(NothingToTrainOn):
+        run(interactions_from_events(frame_of([("watch", "u", "a", None, 1)])))
+
+
+def test_users_of_one_film_each_give_no_model_to_serve():
+    rows = [("watch", f"u{n}", f"f{n}", None, n) for n in range(10)]
+    trained = run(interactions_from_events(frame_of(rows)))
+    assert {t.verdict.reason for t in trained} == {GateReason.NO_LISTS}
+
+
+@pytest.mark.parametrize("bad", [
+    {"requests": [("no_such_model", {})]}, {"requests": [("knn", {"colour": 1})]},
+    {"split": "random"},
+])
+def test_unknown_names_are_refused_before_any_work(bad):
+    said = []
+    with pytest.raises(InvalidField):
+        run(clustered(), said=said, **bad)
+    assert not [line for line in said if "fitting" in line]
+
+
+def test_a_model_that_is_worse_than_the_serving_one_is_refused():
+    whole = clustered()
+    serving = reference(bundle_of("transition_knn", whole))
+    (trained,) = run(whole, [("popularity", {})], serving=serving)
+    assert trained.verdict.reason is GateReason.WORSE_THAN_SERVING
+    assert trained.verdict.candidate_ndcg < trained.verdict.serving_ndcg
+
+
+def test_a_serving_model_that_saw_the_answers_is_compared_by_its_configuration():
+    """Its own lists would be judged on rows it was fitted on; the same settings must tie."""
+    whole = clustered()
+    serving = reference(bundle_of("transition_knn", whole))
+    (trained,) = run(whole, EVERY[:1], serving=serving, margin=0.0)
+    assert trained.verdict.passed
+    assert trained.verdict.candidate_ndcg == trained.verdict.serving_ndcg
+
+
+def test_a_serving_model_from_before_the_cut_is_judged_itself():
+    whole = clustered()
+    empty = without_neighbours(bundle_of("transition_knn", whole))
+    (trained,) = run(whole, EVERY[:1], serving=reference(empty, watermark_ms=0))
+    on_itself = evaluate(empty, leave_last_out(whole), whole)
+    assert trained.verdict.serving_ndcg == on_itself.ndcg.value
+    (again,) = run(whole, EVERY[:1], serving=reference(empty))
+    assert again.verdict.serving_ndcg == again.verdict.candidate_ndcg
+
+
+def test_only_the_first_request_is_compared_with_the_serving_model():
+    whole = clustered()
+    trained = run(whole, serving=reference(bundle_of("transition_knn", whole)))
+    assert [t.verdict.reason for t in trained] == [
+        GateReason.NOT_WORSE, GateReason.NOT_COMPARED, GateReason.NOT_COMPARED]
+
+
+def test_a_serving_model_that_no_longer_exists_is_no_obstacle():
+    whole = clustered()
+    gone = ServingReference("retired_model", {}, whole.watermark_ms, None)
+    changed = ServingReference("knn", {"no_longer": 1}, whole.watermark_ms, None)
+    for serving in (gone, changed):
+        (trained,) = run(whole, EVERY[:1], serving=serving)
+        assert trained.verdict.reason is GateReason.NOT_COMPARED
+
+
+def test_measures_equal_those_recomputed_from_the_lists():
+    whole = clustered()
+    split = leave_last_out(whole)
+    bundle = bundle_of("knn", split.training)
+    found = evaluate(bundle, split, whole, k=5)
+    lists = [[item.item_id for item in answer.items]
+             for answer in recommend_all(bundle, split.training, split.users, 5)]
+    targets = [whole.item_ids[i] for i in split.targets]
+    places = [row.index(t) + 1 if t in row else 0
+              for row, t in zip(lists, targets, strict=True)]
+    assert found.hit_rate.value == pytest.approx(np.mean([p > 0 for p in places]))
+    assert found.ndcg.value == pytest.approx(
+        np.mean([1 / np.log2(p + 1) if p else 0 for p in places]))
+    shown = {film for row in lists for film in row}
+    assert found.coverage.value == pytest.approx(
+        coverage([int(i in shown) for i in whole.item_ids]))
+
+
+def test_a_target_gains_nothing_from_a_tie():
+    """With all scores equal, a target is found as often as chance has it."""
+    n_items, n_users = 100, 1_000
+    rng = np.random.default_rng(0)
+    rows = []
+    for user in range(n_users):
+        first, second = rng.permutation(n_items)[:2].tolist()
+        rows += [("watch", f"u{user}", str(first), None, 1),
+                 ("watch", f"u{user}", str(second), None, 2)]
+    whole = interactions_from_events(frame_of(rows))
+    bundle = bundle_of("knn", whole)
+    every = np.arange(n_items, dtype=np.int32)
+    full = Neighbours(np.arange(0, n_items * n_items + 1, n_items, dtype=np.int64),
+                      np.tile(every, n_items), np.ones(n_items * n_items, np.float32))
+    copy = pickle.loads(pickle.dumps(bundle))
+    copy.__setstate__({**bundle.__getstate__(), "model": NeighbourModel(
+        full, np.ones(n_items, np.float32), 1.0)})
+    hit_rate = evaluate(copy, leave_last_out(whole), whole).hit_rate
+    assert hit_rate.low < 10 / 99 < hit_rate.high
+
+
+def test_a_bundle_of_another_catalogue_is_evaluated_by_item_id():
+    whole = clustered()
+    split = leave_last_out(whole)
+    wider = split.training.with_items(["x", "y", "z"])
+    for name in MODELS:
+        narrow = evaluate(bundle_of(name, split.training), split, whole)
+        assert evaluate(bundle_of(name, wider), split, whole) == narrow
