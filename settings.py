@@ -24,7 +24,8 @@ class Settings(BaseSettings):
     """Each field is read from FAIRREEL_<NAME>, then from `.env`; unknown keys are refused."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_file=".env", extra="forbid", frozen=True, use_attribute_docstrings=True
+        env_prefix=PREFIX, env_file=".env", extra="forbid", frozen=True,
+        use_attribute_docstrings=True,
     )
 
     profile: Profile = Profile.DEVELOPMENT
@@ -58,7 +59,7 @@ class Settings(BaseSettings):
     rate_limit_block_s: int = Field(default=300, ge=1)
     """How long an address stays blocked."""
     ratings_per_hour: int | None = Field(default=None, ge=0)
-    """Ratings an hour and account, 0 is no limit; default: 20 in production, none in development."""
+    """Ratings an hour and account, 0: no limit; default: 20 in production, none in development."""
 
     # --- access
     client_keys_required: bool | None = None
@@ -172,4 +173,5 @@ class Settings(BaseSettings):
         """Whether client calls need a key."""
         if self.client_keys_required is not None:
             return self.client_keys_required
-        return self.profile is Profile.PRODUCTION or self.host not in ("127.0.0.1", "::1", "localhost")
+        local = self.host in ("127.0.0.1", "::1", "localhost")
+        return self.profile is Profile.PRODUCTION or not local

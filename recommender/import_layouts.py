@@ -1,0 +1,195 @@
+"""What an import source is made of: known layouts, column names, codes. Pure decisions."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, fields
+from enum import StrEnum
+
+from recommender.errors import UnreadableImport
+from recommender.types import EventType
+
+
+class Layout(StrEnum):
+    """How a source is laid out on disk."""
+
+    ML_100K = "ml-100k"
+    ML_1M = "ml-1m"
+    ML_LATEST = "ml-latest"
+    TABLE = "table"
+
+
+@dataclass(frozen=True, slots=True)
+class LayoutFiles:
+    """File names of a layout; None where it has no such part."""
+
+    events: str
+    movies: str
+    people: str | None
+
+
+LAYOUT_FILES: Mapping[Layout, LayoutFiles] = {
+    Layout.ML_100K: LayoutFiles("u.data", "u.item", "u.user"),
+    Layout.ML_1M: LayoutFiles("ratings.dat", "movies.dat", "users.dat"),
+    Layout.ML_LATEST: LayoutFiles("ratings.csv", "movies.csv", None),
+}
+TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
+
+
+def detect_layout(names: Collection[str]) -> Layout | None:
+    """The layout of a folder that holds files of these names; None when none fits."""
+    for layout, files in LAYOUT_FILES.items():
+        if not {files.events, files.movies}.isdisjoint(names):
+            return layout
+    return None
+
+
+def table_suffix(name: str) -> str | None:
+    """The suffix that tells the format of a table, `.gz` left aside; None when it is no table."""
+    bare = name.lower().removesuffix(".gz")
+    return next((suffix for suffix in TABLE_SUFFIXES if bare.endswith(suffix)), None)
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnMapping:
+    """What the person who imports told about the columns; None is found by its usual names.
+
+    `type` makes every line an event of that type; without it `type_column` decides line by
+    line, else a line is a rating when there is a column of ratings and a watch when not.
+    A `position` (0, 1, 2, ...) gives the time start_ms + position * step_ms.
+    """
+
+    user: str | None = None
+    item: str | None = None
+    rating: str | None = None
+    timestamp: str | None = None
+    position: str | None = None
+    minute: str | None = None
+    type_column: str | None = None
+    type: EventType | None = None
+    start_ms: int = 0
+    step_ms: int = 60_000
+    delimiter: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EventColumns:
+    """Names of the columns of a table that make an event; None where there is none."""
+
+    user: str
+    item: str
+    rating: str | None
+    timestamp: str | None
+    position: str | None
+    minute: str | None
+    type: str | None
+    query: str | None = None
+    event_id: str | None = None
+
+    def present(self) -> dict[str, str]:
+        """Role -> column name, of those that there are."""
+        named = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {role: name for role, name in named.items() if name is not None}
+
+
+USUAL_NAMES: Mapping[str, tuple[str, ...]] = {
+    "user": ("user_id", "userId", "userID", "user"),
+    "item": ("item_id", "itemId", "itemID", "movie_id", "movieId", "movieID", "item", "movie"),
+    "rating": ("rating",),
+    "timestamp": ("timestamp_ms", "timestamp", "ts", "time"),
+    "title": ("title", "name"),
+    "year": ("year", "release_year"),
+    "genres": ("genres", "genre"),
+    "gender": ("gender", "sex"),
+    "age": ("age",),
+    "occupation": ("occupation", "job"),
+}
+# A table with all of these was written by `export`: its ids and types are kept.
+_OWN_EXPORT = frozenset({"event_id", "schema_version", "type", "user_id", "timestamp", "source"})
+_OWN_OPTIONAL = ("item_id", "rating", "minute", "query")
+
+
+def with_optional(keys: Sequence[str]) -> list[str]:
+    """Keys seen in some JSON lines, and those that others of an export may have besides."""
+    own = _OWN_OPTIONAL if _OWN_EXPORT.issubset(keys) else ()
+    return list(dict.fromkeys([*keys, *own]))
+
+
+def find_column(
+    role: str, given: str | None, columns: Sequence[str], file: str
+) -> str | None:
+    """The column of a role: the one given, else the first of its usual names that is there.
+
+    Raises:
+        UnreadableImport: the given column is not in the table, or is there twice.
+    """
+    if given is not None:
+        if given not in columns:
+            raise UnreadableImport(
+                f"{file}: no column {given!r} for the {role}; there are: {', '.join(columns)}"
+            )
+        found: str | None = given
+    else:
+        found = next((name for name in USUAL_NAMES.get(role, ()) if name in columns), None)
+    if found is not None and columns.count(found) > 1:
+        raise UnreadableImport(f"{file}: column {found!r} stands there twice")
+    return found
+
+
+def event_columns(mapping: ColumnMapping, columns: Sequence[str], file: str) -> EventColumns:
+    """Which column of a table is what.
+
+    Raises:
+        UnreadableImport: user, item or time cannot be found; names the option to give.
+    """
+
+    def find(role: str, given: str | None) -> str | None:
+        return find_column(role, given, columns, file)
+
+    user, item = find("user", mapping.user), find("item", mapping.item)
+    rating = find("rating", mapping.rating)
+    position = find("position", mapping.position)
+    timestamp = None if position and not mapping.timestamp else find("timestamp", mapping.timestamp)
+    there = f"one of: {', '.join(columns)}"
+    if user is None:
+        raise UnreadableImport(f"{file}: no column for the user; give --user {there}")
+    if item is None:
+        raise UnreadableImport(f"{file}: no column for the film; give --item {there}")
+    if timestamp is None and position is None:
+        raise UnreadableImport(
+            f"{file}: no column for the time; give --timestamp or --position {there}"
+        )
+    own = _OWN_EXPORT.issubset(columns)
+
+    def own_column(name: str) -> str | None:
+        return name if own and name in columns else None
+
+    return EventColumns(
+        user=user,
+        item=item,
+        rating=rating,
+        timestamp=timestamp,
+        position=position,
+        minute=find("minute", mapping.minute) or own_column("minute"),
+        type=None if mapping.type else find("type", mapping.type_column) or own_column("type"),
+        query=own_column("query"),
+        event_id=own_column("event_id"),
+    )
+
+
+NO_GENRE = frozenset({"", "unknown", "(no genres listed)"})
+
+
+def split_genres(written: str) -> tuple[str, ...]:
+    """Genres of "Action|Drama"; what stands for "none" is left out."""
+    parts = (part.strip() for part in written.split("|"))
+    return tuple(dict.fromkeys(part for part in parts if part not in NO_GENRE))
+
+
+# Codes of users.dat, from the README of MovieLens 1M. Its ages are the lower ends of brackets
+# (1 stands for "under 18").
+ML_1M_OCCUPATIONS = (
+    "other", "academic", "artist", "clerical", "college student", "customer service", "doctor",
+    "executive", "farmer", "homemaker", "K-12 student", "lawyer", "programmer", "retired", "sales",
+    "scientist", "self-employed", "technician", "craftsman", "unemployed", "writer",
+)  # fmt: skip

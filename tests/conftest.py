@@ -1,0 +1,48 @@
+"""Tests that need programs of the system say so; CI has them all and skips nothing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+from hypothesis import settings
+
+# A shared machine may be slow for a moment; a law is not broken by that.
+settings.register_profile("fairreel", deadline=None, print_blob=True)
+settings.load_profile("fairreel")
+
+_MISSING = pytest.StashKey[set[str]]()
+
+
+def in_ci() -> bool:
+    return os.environ.get("CI", "").lower() in ("1", "true", "yes")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for marker in item.iter_markers("needs_tool"):
+        missing = [name for name in marker.args if shutil.which(name) is None]
+        if missing:
+            item.config.stash.setdefault(_MISSING, set()).update(missing)
+            pytest.skip(f"needs {', '.join(missing)}")
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item):  # type: ignore[no-untyped-def]
+    """Under CI a skipped test is a failed one: what was not run was not shown to hold."""
+    outcome = yield
+    report = outcome.get_result()
+    if report.skipped and in_ci() and not hasattr(report, "wasxfail"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid}: skipped under CI: {reason}"
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    missing = config.stash.get(_MISSING, set())
+    if missing:
+        terminalreporter.write_line(
+            f"NOT ALL TESTS RAN: install {', '.join(sorted(missing))}", red=True, bold=True
+        )

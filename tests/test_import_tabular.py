@@ -1,0 +1,284 @@
+"""Tables of events: formats, columns, times, and what becomes of broken lines."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from recommender.errors import UnreadableImport
+from recommender.types import EventType
+from tests.import_world import NOW_MS, ImportWorld
+
+HEADER = "user_id,item_id,rating,timestamp\n"
+START_MS = 946_684_800_000
+
+
+def reasons(world: ImportWorld, path: Path, **mapping: object) -> list[tuple[object, object]]:
+    report = world.load(path, **mapping)
+    assert report.rejected == len(report.first_rejected)
+    return [(r["line"], r["reason"]) for r in report.first_rejected]
+
+
+def write(path: Path, text: str | bytes) -> Path:
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+    return path
+
+
+def test_a_csv_with_usual_names_needs_no_mapping(tmp_path: Path) -> None:
+    world = ImportWorld()
+    path = write(tmp_path / "a.csv", HEADER + "u1,m1,4.5,2024-05-01T10:00:00\n")
+    assert world.load(path).events == 1
+    row = world.events().iloc[0]
+    digest = hashlib.sha256(hashlib.sha256(path.read_bytes()).digest()).hexdigest()
+    assert row["event_id"] == f"import:{digest[:12]}:0000000002"
+    assert (row["type"], row["user_id"], row["item_id"], row["rating"]) == ("rate", "u1", "m1", 4.5)
+    at = datetime(2024, 5, 1, 10, tzinfo=UTC)
+    assert row["timestamp_ms"] == at.timestamp() * 1000
+    assert row["received_at_ms"] == NOW_MS
+
+
+def test_columns_can_be_named_and_lines_without_ratings_are_watches(tmp_path: Path) -> None:
+    world = ImportWorld()
+    path = write(tmp_path / "a.csv", "who;what;when;min\n7;9;978300760;12\n")
+    report = world.load(path, user="who", item="what", timestamp="when", minute="min")
+    assert report.events == 1
+    row = world.events().iloc[0]
+    assert (row["type"], row["user_id"], row["item_id"], row["minute"]) == ("watch", "7", "9", 12)
+    assert row["timestamp_ms"] == 978300760000
+
+
+def test_a_position_becomes_a_time(tmp_path: Path) -> None:
+    table = pa.table({
+        "userID": pa.array([1, 1, 2], pa.int32()),
+        "movieID": pa.array([10, 11, 10], pa.int32()),
+        "position": pa.array([0, 1, 0], pa.int32()),
+    })  # fmt: skip
+    pq.write_table(table, tmp_path / "ordered.parquet")
+    world = ImportWorld()
+    report = world.load(
+        tmp_path / "ordered.parquet", user="userID", item="movieID", position="position",
+        type=EventType.WATCH, start_ms=START_MS, step_ms=60_000,
+    )  # fmt: skip
+    assert (report.events, report.rejected) == (3, 0)
+    assert list(world.events()["timestamp_ms"]) == [START_MS, START_MS + 60_000, START_MS]
+    assert list(world.events()["user_id"]) == ["1", "1", "2"]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".csv.gz", ".tsv", ".jsonl", ".jsonl.gz", ".parquet"])
+def test_every_format_gives_the_same_events(tmp_path: Path, suffix: str) -> None:
+    rows = [("u1", "m1", 4.5, 1_700_000_000), ("u2", "m2", 1.0, 1_700_000_001_500)]
+    names = ["user_id", "item_id", "rating", "timestamp"]
+    path = tmp_path / f"events{suffix}"
+    if suffix == ".parquet":
+        pd.DataFrame(rows, columns=names).to_parquet(path)
+    elif "json" in suffix:
+        lines = [json.dumps(dict(zip(names, row, strict=True))) for row in rows]
+        write(path, pack("\n".join(lines) + "\n", suffix))
+    else:
+        mark = "\t" if suffix == ".tsv" else ","
+        text = "\n".join(mark.join(map(str, row)) for row in [tuple(names), *rows])
+        write(path, pack(text, suffix))
+    world = ImportWorld()
+    assert world.load(path).events == 2
+    events = world.events()
+    assert list(events["user_id"]) == ["u1", "u2"]
+    assert list(events["rating"]) == [4.5, 1.0]
+    assert list(events["timestamp_ms"]) == [1_700_000_000_000, 1_700_000_001_500]
+
+
+def pack(text: str, suffix: str) -> bytes:
+    return gzip.compress(text.encode()) if suffix.endswith(".gz") else text.encode()
+
+
+def test_broken_lines_are_listed_with_number_and_reason(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "a.csv",
+        HEADER.encode()
+        + b"u1,m1,4,1700000000\n"     # 2 good
+        + b"u1,m1,4\n"                # 3
+        + b"a b,m1,4,1700000000\n"    # 4
+        + b"u1,,4,1700000000\n"       # 5
+        + b"u1,m1,7,1700000000\n"     # 6
+        + b"u1,m1,nan,1700000000\n"   # 7
+        + b"u1,m1,4,yesterday\n"      # 8
+        + b"u1,m1,4,-5\n"             # 9
+        + b"u1,m1,4,2099-01-01\n"     # 10
+        + b"\n"                       # 11 blank
+        + b'u1,"m2,4,1700000000\n'    # 12 stray quote
+        + b"u\xff,m1,4,1700000000\n"  # 13 no UTF-8
+        + b"u9,m9,0.5,1700000000\r\n"  # 14 good
+        + b",,,\n",                   # 15
+    )  # fmt: skip
+    world = ImportWorld()
+    assert reasons(world, path) == [
+        (3, "3 values, not 4"),
+        (4, "user_id: 'a b' is not an id"),
+        (5, "item_id: missing"),
+        (6, "rating: '7' is not 0.5 to 5 in steps of 0.5"),
+        (7, "rating: 'nan' is not 0.5 to 5 in steps of 0.5"),
+        (8, "timestamp: 'yesterday' is not a time"),
+        (9, "timestamp: '-5' lies before 1970"),
+        (10, "timestamp: '2099-01-01' lies more than 5 min in the future"),
+        (12, "unexpected end of data"),
+        (13, "not UTF-8"),
+        (15, "user_id: missing"),
+    ]
+    assert list(world.events()["user_id"]) == ["u1", "u9"]
+    assert [i[-3:] for i in world.events()["event_id"]] == ["002", "014"]
+
+
+def test_broken_json_lines_are_listed_with_number_and_reason(tmp_path: Path) -> None:
+    good = {"user_id": 1, "item_id": "m1", "rating": 4, "timestamp": "2024-05-01T10:00:00Z"}
+    lines = [
+        json.dumps(good), "{", "[1]", "", json.dumps(good | {"user_id": True}),
+        json.dumps(good | {"item_id": 1.5}), json.dumps(good | {"rating": True}),
+        json.dumps(good | {"item_id": ["m1"]}), json.dumps({**good, "timestamp": None}),
+        json.dumps(good | {"user_id": 2}),
+    ]  # fmt: skip
+    world = ImportWorld()
+    assert reasons(world, write(tmp_path / "a.jsonl", "\n".join(lines))) == [
+        (2, "not a JSON object"),
+        (3, "not a JSON object"),
+        (5, "user_id: '!True' is not an id"),
+        (6, "item_id: '!1.5' is not an id"),
+        (7, "rating: '!True' is not 0.5 to 5 in steps of 0.5"),
+        (8, "item_id: \"!['m1']\" is not an id"),
+        (9, "timestamp: missing"),
+    ]
+    assert list(world.events()["user_id"]) == ["1", "2"]
+
+
+def test_a_hundred_broken_lines_are_shown_and_all_are_counted(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", HEADER + "u1,m1,9,1700000000\n" * 250 + "u1,m1,4,1700000000\n")
+    report = ImportWorld().load(path)
+    assert (report.events, report.rejected, len(report.first_rejected)) == (1, 250, 100)
+    assert [r["line"] for r in report.first_rejected] == list(range(2, 102))
+
+
+def test_line_numbers_hold_across_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("adapters.line_blocks.line_blocks.__defaults__", (64,))
+    lines = [f"u{n},m{n},{9 if n % 7 == 0 else 4},1700000000\n" for n in range(2, 60)]
+    world = ImportWorld()
+    report = world.load(write(tmp_path / "a.csv", HEADER + "".join(lines)))
+    assert [r["line"] for r in report.first_rejected] == [n for n in range(2, 60) if n % 7 == 0]
+    ids = [int(i.rpartition(":")[2]) for i in world.events()["event_id"]]
+    assert [f"u{n}" for n in ids] == list(world.events()["user_id"])
+
+
+def test_a_byte_order_mark_and_quoted_values_are_read(tmp_path: Path) -> None:
+    text = '"user_id","item_id","rating","timestamp"\n"u1","m1","4","2024-05-01"\n'
+    world = ImportWorld()
+    assert world.load(write(tmp_path / "a.csv", b"\xef\xbb\xbf" + text.encode())).events == 1
+
+
+def test_columns_that_cannot_be_found_are_told_with_the_option_to_give(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", "who,item,timestamp\n1,2,3\n")
+    with pytest.raises(UnreadableImport, match=r"a\.csv: no column for the user; give --user"):
+        ImportWorld().load(path)
+    with pytest.raises(UnreadableImport, match=r"no column 'whom' for the user; there are: who"):
+        ImportWorld().load(path, user="whom")
+    timeless = write(tmp_path / "b.csv", "user,item\n1,2\n")
+    with pytest.raises(UnreadableImport, match="--timestamp or --position"):
+        ImportWorld().load(timeless)
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl", "a.parquet", "a.csv.gz", "a.xlsx"])
+def test_what_is_no_table_is_refused_by_name(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UnreadableImport, match=name):
+        ImportWorld().load(write(tmp_path / name, b""))
+    with pytest.raises(UnreadableImport, match=name):
+        ImportWorld().load(write(tmp_path / name, b"\x00\xff\x1f\x8b"))
+
+
+def test_a_column_that_stands_there_twice_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", "user,item,rating,timestamp,user\n1,2,3,4,5\n")
+    with pytest.raises(UnreadableImport, match="'user' stands there twice"):
+        ImportWorld().load(path)
+
+
+def test_a_file_that_is_cut_off_is_named_and_its_readable_lines_can_be_had_again(
+    tmp_path: Path,
+) -> None:
+    whole = gzip.compress((HEADER + "u1,m1,4,1700000000\n" * 1000).encode())
+    world = ImportWorld()
+    with pytest.raises(UnreadableImport, match=r"a\.csv\.gz"):
+        world.load(write(tmp_path / "a.csv.gz", whole[:-20]))
+    assert world.imports.rows == {}
+    assert world.load(write(tmp_path / "a.csv.gz", whole)).events == 1000
+
+
+TEXTS = [pa.string(), pa.large_string(), pa.string_view(), pa.dictionary(pa.int8(), pa.string())]
+
+
+@pytest.mark.parametrize("text", TEXTS, ids=str)
+def test_parquet_columns_may_have_any_type_that_can_hold_their_values(
+    tmp_path: Path, text: pa.DataType
+) -> None:
+    table = pa.table({
+        "user": pa.array(["a", "b"]).cast(text),
+        "item": pa.array([1.0, None], pa.float64()),
+        "rating": pa.array([3, 4], pa.int8()),
+        "timestamp": pa.array([10**18, 10**18], pa.timestamp("ns", tz="Europe/Berlin")),
+    })  # fmt: skip
+    pq.write_table(table, tmp_path / "a.parquet")
+    world = ImportWorld()
+    assert reasons(world, tmp_path / "a.parquet") == [(2, "item_id: missing")]
+    row = world.events().iloc[0]
+    assert (row["user_id"], row["item_id"], row["timestamp_ms"]) == ("a", "1", 10**12)
+
+
+def test_an_import_without_one_good_line_is_not_remembered(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", HEADER + "u1,m1,40,1700000000\n")
+    world = ImportWorld()
+    assert world.load(path).empty
+    assert world.imports.rows == {}
+
+
+def test_films_and_people_can_lie_beside_a_table(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", HEADER + "u1,m1,4,1700000000\n")
+    movies = write(
+        tmp_path / "films.jsonl",
+        '{"movie_id": "m1", "title": "Maze, The (1995)", "genres": ["Drama"]}\nnonsense\n',
+    )
+    people = write(tmp_path / "people.csv", "user_id,sex,age,job\nu1,F,33,nurse\n")
+    world = ImportWorld()
+    report = world.load(path, movies=movies, people=people)
+    assert (report.movies, report.people, report.events) == (1, 1, 1)
+    assert [(r["file"], r["line"]) for r in report.first_rejected] == [("films.jsonl", 2)]
+    movie = world.catalogue.movie("m1")
+    assert movie is not None and (movie.title, movie.year, movie.genres) == (
+        "The Maze", 1995, ("Drama",)
+    )  # fmt: skip
+    assert world.catalogue.people()[0].gender == "F"
+
+
+def test_types_can_stand_in_a_column(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "a.csv",
+        "user,item,rating,time,kind\nu1,m1,4,1700000000,rate\nu1,m1,,1700000001,watch\n"
+        "u1,m2,,1700000002,view\nu1,m2,,1700000003,sold\nu1,m2,,1700000003,rate\n",
+    )
+    world = ImportWorld()
+    assert reasons(world, path, type_column="kind") == [
+        (5, "type: 'sold' is not rate, watch, view or search"),
+        (6, "rating: missing"),
+    ]
+    assert list(world.events()["type"]) == ["rate", "watch", "view"]
+
+
+def test_ratings_that_begin_late_in_json_lines_are_not_dropped_silently(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("adapters.line_blocks.line_blocks.__defaults__", (64,))
+    watch = '{"user_id":"u","item_id":"m","timestamp":1700000000}\n'
+    late = '{"user_id":"u","item_id":"n","timestamp":1700000000,"rating":4}\n'
+    with pytest.raises(UnreadableImport, match="line 9: ratings begin here"):
+        ImportWorld().load(write(tmp_path / "a.jsonl", watch * 8 + late))
