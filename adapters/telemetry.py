@@ -1,0 +1,162 @@
+"""Metrics in a Prometheus registry of their own, named as the API contract has them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+_REQUEST_BUCKETS_S = (
+    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+)
+_FRESHNESS_BUCKETS_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 600.0)
+_TRAINING_BUCKETS_S = (0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 60.0, 180.0, 600.0, 1800.0)
+
+
+class PrometheusTelemetry:
+    """Implements `recommender.ports.Telemetry`; `registry` is what /metrics shows.
+
+    Children of labelled metrics are kept in dictionaries: `labels()` takes a lock and costs
+    more than the increment.
+    """
+
+    def __init__(self, now_ms: Callable[[], int]) -> None:
+        self.registry = CollectorRegistry()
+        self._model = _ServedModelCollector(now_ms)
+        self.registry.register(self._model)
+        self._requests = self._counter(
+            "reco_requests_total", "Requests answered", "route", "status")
+        self._seconds = self._histogram(
+            "reco_request_seconds", "Time to answer a request", _REQUEST_BUCKETS_S, "route")
+        self._request_children: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
+        self._recommendations = self._counter(
+            "reco_recommendations_total", "Lists answered, by kind", "kind")
+        self._recommendation_children: dict[str, Counter] = {}
+        self._accepted = self._counter("reco_events_accepted_total", "Events taken and on disk")
+        self._applied = self._counter("reco_events_applied_total", "Events applied to the state")
+        self._duplicate = self._counter(
+            "reco_events_duplicate_total", "Events seen before, at the door or at application")
+        self._dead_lettered = self._counter(
+            "reco_events_dead_lettered_total", "Records that could not be applied")
+        self._freshness = self._histogram(
+            "reco_event_freshness_seconds", "From acceptance to application of an event",
+            _FRESHNESS_BUCKETS_S)
+        self._lag = self._gauge(
+            "reco_consumer_lag", "Records not yet applied", "topic", "partition")
+        self._outbox_depth = self._gauge("reco_outbox_depth", "Events waiting in the outbox")
+        self._refused = self._counter(
+            "reco_model_refused_total", "Model files refused before loading", "cause")
+        self._trainings = self._counter("reco_training_total", "Retrains ended", "outcome")
+        self._training_seconds = self._histogram(
+            "reco_training_seconds", "Time of a retrain", _TRAINING_BUCKETS_S)
+        self._gate_refusals = self._counter(
+            "reco_gate_refusals_total", "Trained models that the gate refused", "reason")
+        self._dropped = self._counter(
+            "reco_response_log_dropped_total", "Answers not logged: the queue was full")
+        self._limiter_failures = self._counter(
+            "reco_rate_limiter_failures_total", "Requests let through: the limiter failed")
+
+    def request(self, route: str, status: int, seconds: float) -> None:
+        """Count an answer and its time."""
+        children = self._request_children.get((route, status))
+        if children is None:
+            children = (
+                self._requests.labels(route, str(status)),
+                self._seconds.labels(route),
+            )
+            self._request_children[route, status] = children
+        children[0].inc()
+        children[1].observe(seconds)
+
+    def recommendation(self, kind: str) -> None:
+        """Count a list answered."""
+        child = self._recommendation_children.get(kind)
+        if child is None:
+            child = self._recommendation_children[kind] = self._recommendations.labels(kind)
+        child.inc()
+
+    def events_accepted(self, count: int) -> None:
+        """Count events taken."""
+        self._accepted.inc(count)
+
+    def events_applied(self, count: int) -> None:
+        """Count events applied."""
+        self._applied.inc(count)
+
+    def events_duplicate(self, count: int) -> None:
+        """Count events seen before."""
+        self._duplicate.inc(count)
+
+    def events_dead_lettered(self, count: int) -> None:
+        """Count dead letters."""
+        self._dead_lettered.inc(count)
+
+    def freshness(self, seconds: float) -> None:
+        """Note how long an event took from acceptance to application."""
+        self._freshness.observe(seconds)
+
+    def consumer_lag(self, topic: str, partition: int, records: int) -> None:
+        """Set how many records of a partition wait."""
+        self._lag.labels(topic, str(partition)).set(records)
+
+    def outbox_depth(self, events: int) -> None:
+        """Set how many events wait in the outbox."""
+        self._outbox_depth.set(events)
+
+    def serving_model(self, name: str, version: int, version_id: str, created_at_ms: int) -> None:
+        """Tell which model serves from now on."""
+        self._model.served = (name, version, version_id, created_at_ms)
+
+    def model_refused(self, cause: str) -> None:
+        """Count a model file refused."""
+        self._refused.labels(cause).inc()
+
+    def training(self, outcome: str, seconds: float) -> None:
+        """Count a retrain and its time."""
+        self._trainings.labels(outcome).inc()
+        self._training_seconds.observe(seconds)
+
+    def gate_refusal(self, reason: str) -> None:
+        """Count a refusal of the gate."""
+        self._gate_refusals.labels(reason).inc()
+
+    def responses_dropped(self, count: int) -> None:
+        """Count answers that were not logged."""
+        self._dropped.inc(count)
+
+    def rate_limiter_failed(self) -> None:
+        """Count a request that passed because the limiter could not count it."""
+        self._limiter_failures.inc()
+
+    def _counter(self, name: str, about: str, *labels: str) -> Counter:
+        return Counter(name, about, labels, registry=self.registry)
+
+    def _gauge(self, name: str, about: str, *labels: str) -> Gauge:
+        return Gauge(name, about, labels, registry=self.registry)
+
+    def _histogram(
+        self, name: str, about: str, buckets: tuple[float, ...], *labels: str
+    ) -> Histogram:
+        return Histogram(name, about, labels, registry=self.registry, buckets=buckets)
+
+
+class _ServedModelCollector(Collector):
+    """Info and age of the served model, both from one value; nothing before the first model."""
+
+    def __init__(self, now_ms: Callable[[], int]) -> None:
+        self._now_ms = now_ms
+        self.served: tuple[str, int, str, int] | None = None
+
+    def collect(self) -> Iterator[Metric]:
+        info = GaugeMetricFamily(
+            "reco_model_info", "The served model", labels=("name", "version", "version_id"))
+        age = GaugeMetricFamily("reco_model_age_seconds", "Since the served model was trained")
+        served = self.served
+        if served is not None:
+            name, version, version_id, created_at_ms = served
+            info.add_metric((name, str(version), version_id), 1)
+            age.add_metric((), (self._now_ms() - created_at_ms) / 1000)
+        yield info
+        yield age

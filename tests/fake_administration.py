@@ -1,0 +1,167 @@
+"""Working in-memory implementations of the administrative ports and of telemetry, for tests."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from dataclasses import dataclass, field, replace
+
+from recommender.errors import ModelRefused, NotFound
+from recommender.types import LOADABLE, ApiKey, AuditEntry, ModelRecord, ModelStatus, Role
+
+
+class InMemoryAllowList:
+    """Models by version, oldest first."""
+
+    def __init__(self) -> None:
+        self._records: list[ModelRecord] = []
+
+    def register(
+        self, version_id: str, name: str, status: ModelStatus, sha256: str, at_ms: int,
+        reason: str | None = None, fencing: tuple[str, int] | None = None,
+    ) -> ModelRecord:
+        record = ModelRecord(
+            len(self._records) + 1, version_id, name, status, sha256, at_ms, reason)
+        self._records.append(record)
+        return record
+
+    def records(self) -> list[ModelRecord]:
+        return self._records[::-1]
+
+    def find(self, reference: str) -> ModelRecord | None:
+        for record in self.records():
+            if reference in (record.version_id, str(record.version)):
+                return record
+        named = (r for r in self.records() if r.name == reference and r.status in LOADABLE)
+        return next(named, None)
+
+    def serving(self) -> ModelRecord | None:
+        found = (r for r in self._records if r.status is ModelStatus.SERVING)
+        return next(found, None)
+
+    def serve(
+        self, version_id: str, at_ms: int, fencing: tuple[str, int] | None = None
+    ) -> ModelRecord:
+        record = next((r for r in self._records if r.version_id == version_id), None)
+        if record is None:
+            raise NotFound(f"there is no model {version_id}")
+        if record.status not in LOADABLE:
+            raise ModelRefused(version_id, "not_allowed", f"it is {record.status.value}")
+        after = {ModelStatus.SERVING: ModelStatus.PREVIOUS,
+                 ModelStatus.PREVIOUS: ModelStatus.AVAILABLE}
+        self._records = [
+            replace(r, status=ModelStatus.SERVING if r is record else after.get(r.status, r.status))
+            for r in self._records
+        ]
+        return self._records[record.version - 1]
+
+    def set_status(
+        self, version_id: str, status: ModelStatus, at_ms: int, reason: str | None = None
+    ) -> None:
+        self._records = [
+            replace(r, status=status, reason=reason) if r.version_id == version_id else r
+            for r in self._records
+        ]
+
+
+class InMemoryApiKeys:
+    """Keys by the hash of their secret."""
+
+    def __init__(self) -> None:
+        self._keys: dict[str, ApiKey] = {}
+
+    def create(
+        self, role: Role, name: str, at_ms: int, user_id: str | None = None
+    ) -> tuple[ApiKey, str]:
+        number = len(self._keys) + 1
+        secret = f"secret-{number}-{name}"
+        key = ApiKey(f"key-{number}", role, name, at_ms, user_id)
+        self._keys[_digest(secret)] = key
+        return key, secret
+
+    def verify(self, secret: str) -> ApiKey | None:
+        key = self._keys.get(_digest(secret))
+        return key if key is not None and key.revoked_at_ms is None else None
+
+    def revoke(self, key_id: str, at_ms: int) -> bool:
+        for digest, key in self._keys.items():
+            if key.key_id == key_id and key.revoked_at_ms is None:
+                self._keys[digest] = replace(key, revoked_at_ms=at_ms)
+                return True
+        return False
+
+    def keys(self) -> list[ApiKey]:
+        return list(self._keys.values())
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+class InMemoryAuditLog:
+    """Entries in order."""
+
+    def __init__(self) -> None:
+        self._entries: list[AuditEntry] = []
+
+    def append(self, entry: AuditEntry) -> None:
+        self._entries.append(entry)
+
+    def entries(self, limit: int = 100) -> list[AuditEntry]:
+        return self._entries[::-1][:limit]
+
+
+@dataclass
+class CountingTelemetry:
+    """Counts by (name, labels); gauges keep the last value."""
+
+    requests: Counter[tuple[str, int]] = field(default_factory=Counter)
+    seconds: list[float] = field(default_factory=list)
+    counted: Counter[tuple[str, ...]] = field(default_factory=Counter)
+    gauges: dict[tuple[str, ...], float] = field(default_factory=dict)
+
+    def request(self, route: str, status: int, seconds: float) -> None:
+        self.requests[route, status] += 1
+        self.seconds.append(seconds)
+
+    def recommendation(self, kind: str) -> None:
+        self.counted["recommendation", kind] += 1
+
+    def events_accepted(self, count: int) -> None:
+        self.counted["events_accepted",] += count
+
+    def events_applied(self, count: int) -> None:
+        self.counted["events_applied",] += count
+
+    def events_duplicate(self, count: int) -> None:
+        self.counted["events_duplicate",] += count
+
+    def events_dead_lettered(self, count: int) -> None:
+        self.counted["events_dead_lettered",] += count
+
+    def freshness(self, seconds: float) -> None:
+        self.gauges["freshness",] = seconds
+
+    def consumer_lag(self, topic: str, partition: int, records: int) -> None:
+        self.gauges["consumer_lag", topic, str(partition)] = records
+
+    def outbox_depth(self, events: int) -> None:
+        self.gauges["outbox_depth",] = events
+
+    def serving_model(self, name: str, version: int, version_id: str, created_at_ms: int) -> None:
+        self.gauges["serving_model", name, version_id] = version
+
+    def model_refused(self, cause: str) -> None:
+        self.counted["model_refused", cause] += 1
+
+    def training(self, outcome: str, seconds: float) -> None:
+        self.counted["training", outcome] += 1
+
+    def gate_refusal(self, reason: str) -> None:
+        self.counted["gate_refusal", reason] += 1
+
+    def responses_dropped(self, count: int) -> None:
+        self.counted["responses_dropped",] += count
+
+    def rate_limiter_failed(self) -> None:
+        self.counted["rate_limiter_failed",] += 1

@@ -1,0 +1,285 @@
+"""Working in-memory implementations of the ports, for tests of what stands on them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from recommender.errors import StoreUnavailable
+from recommender.schemas import Columns
+from recommender.types import (
+    Acceptance,
+    AnsweredRecord,
+    Applied,
+    DeadLetter,
+    Event,
+    EventType,
+    History,
+    HistoryEntry,
+    Movie,
+    Outcome,
+    Person,
+    RatingCounts,
+    TopicPartition,
+)
+
+HOUR_MS = 3_600_000
+
+
+def event_frame(events: Iterable[Event]) -> pd.DataFrame:
+    """Events as the frame that `EventStore.apply` takes."""
+    rows = [
+        (e.event_id, e.schema_version, e.type.value, e.user_id, e.item_id, e.rating, e.minute,
+         e.query, e.timestamp_ms, e.received_at_ms, e.source)
+        for e in events
+    ]
+    return pd.DataFrame(rows, columns=list(Columns.EVENT)).astype(object)
+
+
+class InMemoryOutbox:
+    """Keeps accepted events in order; `refuses` makes it answer as a full store does."""
+
+    def __init__(self, ratings_per_hour: int | None = None) -> None:
+        self.events: dict[str, Event] = {}
+        self.refuses = False
+        self._quota = ratings_per_hour
+
+    def accept(self, events: Sequence[Event]) -> list[Acceptance]:
+        if self.refuses:
+            raise StoreUnavailable("the queue is full", retry_after_s=7)
+        return [self._one(event) for event in events]
+
+    def depth(self) -> int:
+        if self.refuses:
+            raise StoreUnavailable("closed")
+        return 0
+
+    def close(self) -> None:
+        self.refuses = True
+
+    def _one(self, event: Event) -> Acceptance:
+        known = self.events.get(event.event_id)
+        if known is not None:
+            same = _sent(known, event) == _sent(event, known)
+            return Acceptance(event.event_id, Outcome.DUPLICATE if same else Outcome.CONFLICT)
+        if event.type is EventType.RATE and self._quota is not None:
+            since = event.received_at_ms - HOUR_MS
+            recent = [
+                e.received_at_ms
+                for e in self.events.values()
+                if e.type is EventType.RATE and e.user_id == event.user_id
+                and e.received_at_ms > since
+            ]
+            if len(recent) >= self._quota:
+                wait_s = -(-(min(recent) - since) // 1000)
+                return Acceptance(event.event_id, Outcome.OVER_QUOTA, wait_s)
+        self.events[event.event_id] = event
+        return Acceptance(event.event_id, Outcome.ACCEPTED)
+
+
+def _sent(event: Event, other: Event) -> tuple[object, ...]:
+    both = event.client_timestamp and other.client_timestamp
+    return (event.type, event.user_id, event.item_id, event.rating, event.minute, event.query,
+            event.timestamp_ms if both else None)
+
+
+class InMemoryEventStore:
+    """Applied events and the state that follows; `down` makes it unavailable."""
+
+    def __init__(self) -> None:
+        self.down = False
+        self._applied: dict[str, Event] = {}
+        self._state: dict[tuple[str, str, EventType], tuple[HistoryEntry, int]] = {}
+        self._searches: dict[str, list[tuple[int, str, str, int]]] = {}
+        self._offsets: dict[str, dict[TopicPartition, int]] = {}
+        self._dead: dict[tuple[str, int, int], DeadLetter] = {}
+
+    def apply(
+        self,
+        frame: pd.DataFrame,
+        offsets: Mapping[TopicPartition, int] | None = None,
+        dead_letters: Sequence[DeadLetter] = (),
+        group: str = "ingest",
+    ) -> Applied:
+        self._check()
+        applied = 0
+        for row in frame.to_dict("records"):
+            event = _event({str(name): value for name, value in row.items()})
+            if event.event_id not in self._applied:
+                applied += 1
+                self._applied[event.event_id] = event
+                self._change(event, len(self._applied))
+        self._offsets.setdefault(group, {}).update(offsets or {})
+        for letter in dead_letters:
+            self._dead.setdefault((letter.topic, letter.partition, letter.offset), letter)
+        return Applied(applied, len(frame) - applied)
+
+    def offsets(self, group: str = "ingest") -> dict[TopicPartition, int]:
+        return dict(self._offsets.get(group, {}))
+
+    def history(self, user_id: str) -> History:
+        self._check()
+        found = [value for key, value in self._state.items() if key[0] == user_id]
+        found.sort(key=lambda value: (value[0].timestamp_ms, value[0].event_id))
+        searches = sorted(self._searches.get(user_id, []))
+        version = max([sequence for _, sequence in found] + [s[3] for s in searches], default=0)
+        return History(user_id, version, tuple(entry for entry, _ in found),
+                       tuple(query for _, _, query, _ in searches))
+
+    def event_chunks(self, after_sequence: int, rows: int) -> Iterator[pd.DataFrame]:
+        self._check()
+        events = list(self._applied.values())
+        for start in range(after_sequence, len(events), rows):
+            chunk = events[start : start + rows]
+            frame = event_frame(chunk)
+            frame.insert(0, Columns.SEQUENCE, range(start + 1, start + 1 + len(chunk)))
+            yield frame
+
+    def last_sequence(self) -> int:
+        self._check()
+        return len(self._applied)
+
+    def counts(self) -> dict[str, int]:
+        events = self._applied.values()
+        return {
+            "events": len(self._applied),
+            "users": len({e.user_id for e in events}),
+            "movies": len({e.item_id for e in events if e.item_id is not None}),
+            "dead_letters": len(self._dead),
+        }
+
+    def state_hash(self) -> str:
+        lines = sorted(
+            [*map(str, key), str(entry.rating), str(entry.timestamp_ms), entry.event_id]
+            for key, (entry, _) in self._state.items()
+        )
+        return hashlib.sha256(json.dumps(lines).encode()).hexdigest()
+
+    def dead_letters(self, limit: int = 100) -> list[DeadLetter]:
+        return list(self._dead.values())[::-1][:limit]
+
+    def interactions(self) -> Iterator[HistoryEntry]:
+        """Every entry of the state."""
+        return (entry for entry, _ in self._state.values())
+
+    def _check(self) -> None:
+        if self.down:
+            raise StoreUnavailable("the store is down")
+
+    def _change(self, event: Event, sequence: int) -> None:
+        if event.item_id is None:
+            found = self._searches.setdefault(event.user_id, [])
+            found.append((event.timestamp_ms, event.event_id, event.query or "", sequence))
+            return
+        key = (event.user_id, event.item_id, event.type)
+        entry = HistoryEntry(
+            event.item_id, event.type, event.rating, event.timestamp_ms, event.event_id)
+        known = self._state.get(key)
+        if known is None or (known[0].timestamp_ms, known[0].event_id) < (
+            entry.timestamp_ms, entry.event_id
+        ):
+            self._state[key] = (entry, sequence)
+
+
+def _event(row: Mapping[str, Any]) -> Event:
+    values: dict[str, Any] = {
+        name: None if pd.isna(value) else value for name, value in row.items()}
+    values["type"] = EventType(values["type"])
+    return Event(**values)
+
+
+class InMemoryCatalogue:
+    """Films and people; counts come from the store given."""
+
+    def __init__(self, store: InMemoryEventStore) -> None:
+        self._store = store
+        self._movies: dict[str, Movie] = {}
+        self._people: dict[str, Person] = {}
+        self._version = 0
+
+    def add_movies(self, movies: Iterable[Movie]) -> int:
+        changed = 0
+        for movie in movies:
+            known = self._movies.get(movie.item_id)
+            if known is None or (known.placeholder and not movie.placeholder):
+                self._movies[movie.item_id] = movie
+                changed += 1
+        self._version += changed
+        return changed
+
+    def add_people(self, people: Iterable[Person]) -> int:
+        before = len(self._people)
+        self._people.update({person.user_id: person for person in people})
+        return len(self._people) - before
+
+    def movie(self, item_id: str) -> Movie | None:
+        return self._movies.get(item_id)
+
+    def movies(self) -> list[Movie]:
+        return list(self._movies.values())
+
+    def people(self) -> list[Person]:
+        return list(self._people.values())
+
+    def search(self, query: str, limit: int, genre: str | None = None) -> list[Movie]:
+        words = query.casefold().split()
+        taken = Counter(entry.item_id for entry in self._store.interactions())
+        found = [
+            movie
+            for movie in self._movies.values()
+            if all(word in movie.title.casefold() for word in words)
+            and (genre is None or genre.casefold() in map(str.casefold, movie.genres))
+        ]
+        return sorted(found, key=lambda movie: (-taken[movie.item_id], movie.item_id))[:limit]
+
+    def rating_counts(self, item_ids: Sequence[str]) -> dict[str, RatingCounts]:
+        ratings: dict[str, Counter[float]] = {item_id: Counter() for item_id in item_ids}
+        watches: Counter[str] = Counter()
+        for entry in self._store.interactions():
+            if entry.item_id in ratings and entry.rating is not None:
+                ratings[entry.item_id][entry.rating] += 1
+            watches[entry.item_id] += entry.type is EventType.WATCH
+        return {
+            item_id: RatingCounts(item_id, dict(counts), watches[item_id])
+            for item_id, counts in ratings.items()
+        }
+
+    def version(self) -> int:
+        return self._version
+
+
+class InMemoryResponseLog:
+    """A bounded queue and what was flushed from it."""
+
+    def __init__(self, capacity: int = 1000) -> None:
+        self._queue: deque[AnsweredRecord] = deque()
+        self._kept: dict[str, AnsweredRecord] = {}
+        self._capacity = capacity
+        self._dropped = 0
+
+    def record(self, answered: AnsweredRecord) -> bool:
+        if len(self._queue) >= self._capacity:
+            self._dropped += 1
+            return False
+        self._queue.append(answered)
+        return True
+
+    def trace(self, request_id: str) -> AnsweredRecord | None:
+        waiting = {answered.request_id: answered for answered in self._queue}
+        return waiting.get(request_id) or self._kept.get(request_id)
+
+    def flush(self) -> None:
+        while self._queue:
+            answered = self._queue.popleft()
+            self._kept[answered.request_id] = answered
+
+    def dropped(self) -> int:
+        return self._dropped
+
+    def close(self) -> None:
+        self.flush()

@@ -1,0 +1,115 @@
+"""API keys: who may call what, and for whom. Refusals of administration are audited."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from recommender.ports import ApiKeys, AuditLog
+from recommender.types import AuditEntry, Role
+from web.errors import FieldError, ProblemError
+from web.operations import Who
+from web.request_context import ApiRequest, this_request
+
+_TARGET_MAX = 256
+
+
+class Access:
+    """Checks the key of each request: `Authorization: Bearer <secret>` or `X-API-Key`."""
+
+    def __init__(
+        self,
+        who: Mapping[str, Who],
+        keys: ApiKeys,
+        audit_log: AuditLog,
+        keys_required: bool,
+        now_ms: Callable[[], int],
+    ) -> None:
+        self._who = who
+        self._keys = keys
+        self._audit_log = audit_log
+        self._keys_required = keys_required
+        self._now_ms = now_ms
+
+    def check(self, request: ApiRequest) -> None:
+        """Let the request pass or end it; a route that is in no table is for administrators.
+
+        Raises:
+            ProblemError: 401 without a live key, 403 with one that may not do this.
+            StoreUnavailable: the keys or the audit log cannot be reached.
+        """
+        endpoint = request.endpoint
+        if endpoint is None:  # no such route, or not by this method
+            return
+        who = self._who.get(endpoint, Who.ADMIN)
+        if who is Who.OPEN or request.method == "OPTIONS":
+            return
+        environ = request.environ
+        if "HTTP_AUTHORIZATION" in environ or "HTTP_X_API_KEY" in environ:
+            self._check_key(request, who)
+        elif who is Who.ADMIN or self._keys_required:
+            raise self._unauthorized(request, who, "this call needs an API key")
+
+    def require_user(self, user_id: str) -> None:
+        """Refuse a client key that is bound to another user.
+
+        Raises:
+            ProblemError: 403, audited.
+        """
+        if not self.may_act_for(user_id):
+            raise self.refuse_user(user_id)
+
+    def may_act_for(self, user_id: str) -> bool:
+        """Whether the key of this request, if any, may act for this user."""
+        key = this_request().key
+        return key is None or key.role is Role.ADMIN or key.user_id in (None, user_id)
+
+    def refuse_user(self, user_id: str) -> ProblemError:
+        """Audit an attempt for another user; the answer to it."""
+        self._audit(this_request(), "403 bound to another user", f"user_id {user_id}")
+        reason = "the key is bound to another user"
+        return ProblemError(403, reason, [FieldError(field="user_id", reason=reason)])
+
+    def actor(self) -> str:
+        """Who acts, for the audit log: the key's id, or the address without one."""
+        return _actor(this_request())
+
+    def _check_key(self, request: ApiRequest, who: Who) -> None:
+        secret = _secret(request)
+        key = self._keys.verify(secret) if secret else None
+        if key is None:
+            raise self._unauthorized(request, who, "the API key is not known or was revoked")
+        request.key = key
+        if who is Who.ADMIN and key.role is not Role.ADMIN:
+            self._audit(request, "403 not an administrator")
+            raise ProblemError(403, "this call needs an administrator's key")
+
+    def _unauthorized(self, request: ApiRequest, who: Who, detail: str) -> ProblemError:
+        if who is Who.ADMIN:
+            self._audit(request, "401 no live key")
+        return ProblemError(401, detail, headers={"WWW-Authenticate": "Bearer"})
+
+    def _audit(self, request: ApiRequest, outcome: str, detail: str = "") -> None:
+        self._audit_log.append(
+            AuditEntry(
+                at_ms=self._now_ms(),
+                actor=_actor(request),
+                action=f"{request.method} {request.url_rule}"[:64],
+                target=request.full_path.rstrip("?")[:_TARGET_MAX],
+                outcome=outcome,
+                detail=f"request {request.request_id} {detail}".strip(),
+            )
+        )
+
+
+def _actor(request: ApiRequest) -> str:
+    if request.key is not None:
+        return f"key:{request.key.key_id}"
+    return f"address:{request.remote_addr or 'unknown'}"[:128]
+
+
+def _secret(request: ApiRequest) -> str | None:
+    plain: str | None = request.environ.get("HTTP_X_API_KEY")
+    if plain:
+        return plain
+    scheme, _, credentials = request.environ.get("HTTP_AUTHORIZATION", "").partition(" ")
+    return credentials.strip() if scheme.lower() == "bearer" else None

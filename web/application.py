@@ -1,0 +1,79 @@
+"""Makes the Flask application from services and plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+from flask_cors import CORS
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from web import catalogue, documentation, errors, events, health, models, traces, users
+from web.access import Access
+from web.identifiers import Identifiers
+from web.limits import AddressLimits
+from web.operations import RouteTable
+from web.reading import IDEMPOTENCY_KEY
+from web.request_context import ApiRequest, this_request
+from web.request_metrics import RequestMetrics, register_exporter
+from web.services import Services, WebOptions
+from web.surface import Register, Surface
+
+_ROOT = Path(__file__).resolve().parent.parent
+TOPICS: tuple[Register, ...] = (
+    events.register,
+    catalogue.register,
+    users.register,
+    traces.register,
+    models.register,
+    health.register,
+    documentation.register,
+)
+
+
+class Application(Flask):
+    """Flask without coroutines."""
+
+    request_class = ApiRequest
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """The function as it is: asking each hook and view whether it is async takes 1 us each."""
+        return func
+
+
+def create_app(
+    services: Services, options: WebOptions, further_topics: Iterable[Register] = ()
+) -> Flask:
+    """The application; `further_topics` add their routes after those of `TOPICS`."""
+    app = Application("fairreel", root_path=str(_ROOT))
+    app.config["MAX_CONTENT_LENGTH"] = options.request_body_max_bytes
+    table = RouteTable(app)
+    identifiers = Identifiers(services.now_ms)
+    limits = AddressLimits(app, options, table.unlimited, services.telemetry, services.now_ms)
+    access = Access(table.who, services.api_keys, services.audit_log,
+                    options.client_keys_required, services.now_ms)
+    metrics = RequestMetrics(services.telemetry, identifiers.new)
+
+    @app.before_request
+    def admit() -> None:
+        request = this_request()
+        metrics.begin(request)
+        limits.check(request)
+        access.check(request)
+
+    app.after_request(metrics.finish)
+    errors.register(app)
+    surface = Surface(table, services, options, access, limits, identifiers.new)
+    for register in (*TOPICS, *further_topics):
+        register(surface)
+    register_exporter(app, table, services.metrics_registry)
+    if options.cors_origins:
+        CORS(app, origins=list(options.cors_origins),
+             allow_headers=["Authorization", "Content-Type", "X-API-Key", IDEMPOTENCY_KEY],
+             expose_headers=["X-Request-ID", "Retry-After"])
+    if options.trusted_proxies:
+        hops = options.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]
+    return app

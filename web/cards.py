@@ -1,0 +1,60 @@
+"""The part of a film card that is the same in every answer, encoded once per catalogue version."""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from hashlib import blake2b
+from itertools import islice
+
+import orjson
+
+from recommender.ports import Catalogue
+from recommender.types import Movie
+
+
+def _encode(movie: Movie) -> bytes:
+    fields = {"item_id": movie.item_id, "title": movie.title, "year": movie.year,
+              "genres": movie.genres}
+    return orjson.dumps(fields)[1:-1]
+
+
+def _newest_first(movie: Movie) -> tuple[bool, int, int, bytes]:
+    # The hash breaks ties, so that the order of ids carries no information.
+    tie = blake2b(movie.item_id.encode(), digest_size=8).digest()
+    return movie.placeholder, -(movie.year or 0), -movie.added_at_ms, tie
+
+
+class Cards:
+    """Encoded cards of the catalogue; `refresh` is cheap while the catalogue stands still."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+        self._version = -1
+        self._cards: dict[str, bytes] = {}
+        self._newest: tuple[Movie, ...] = ()
+
+    def refresh(self) -> None:
+        """Encode the catalogue anew when it changed (also by another process)."""
+        version = self._catalogue.version()
+        if version != self._version:
+            movies = self._catalogue.movies()
+            self._cards = {movie.item_id: _encode(movie) for movie in movies}
+            self._newest = tuple(sorted(movies, key=_newest_first))
+            self._version = version
+
+    def card(self, item_id: str) -> bytes:
+        """JSON members of the film, without braces; a film not in the catalogue has only its id."""
+        card = self._cards.get(item_id)
+        if card is None:
+            movie = self._catalogue.movie(item_id) or Movie(item_id, item_id, placeholder=True)
+            card = self._cards[item_id] = _encode(movie)
+        return card
+
+    def newest(self, k: int, hidden: Set[str], genre: str | None) -> list[str]:
+        """The k newest films (by year, then by arrival), what is shown while there is no model."""
+        wanted = (
+            movie.item_id for movie in self._newest
+            if movie.item_id not in hidden
+            and (genre is None or genre.casefold() in (g.casefold() for g in movie.genres))
+        )
+        return list(islice(wanted, k))

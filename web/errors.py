@@ -1,0 +1,159 @@
+"""The one mapping from errors to answers: problem+json (RFC 9457)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from flask import Flask, Response
+from flask_limiter import RateLimitExceeded
+from pydantic import BaseModel, ValidationError
+from werkzeug.exceptions import HTTPException
+
+from recommender.errors import (
+    BusUnavailable,
+    InvalidField,
+    LeaseLost,
+    ModelRefused,
+    NotFound,
+    NothingToTrainOn,
+    StoreUnavailable,
+)
+from web.request_context import this_request
+from web.strict_json import MalformedJson
+
+_log = structlog.get_logger("web")
+_RETRY_S = 5
+
+
+class FieldError(BaseModel):
+    """One field and what is wrong with it."""
+
+    field: str
+    reason: str
+
+
+class Problem(BaseModel):
+    """A problem as RFC 9457 describes it; `instance` names this occurrence by its request id."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    instance: str
+    request_id: str
+    errors: list[FieldError] = []
+
+
+class ProblemError(Exception):
+    """Ends the request with this answer."""
+
+    def __init__(
+        self,
+        status: int,
+        detail: str,
+        errors: Iterable[FieldError] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+        self.errors = list(errors)
+        self.headers = dict(headers or {})
+
+
+def field_errors(error: ValidationError) -> list[FieldError]:
+    """What pydantic found, a field name and a reason each."""
+    return [
+        FieldError(field=".".join(map(str, item["loc"])) or "body", reason=item["msg"])
+        for item in error.errors(include_url=False, include_context=False, include_input=False)
+    ]
+
+
+def as_problem(error: Exception) -> ProblemError | None:
+    """The answer to an error that is expected; None for one that is not."""
+    match error:
+        case ProblemError():
+            return error
+        case ValidationError():
+            return ProblemError(422, "some fields are not acceptable", field_errors(error))
+        case InvalidField(field=name, reason=reason):
+            return ProblemError(422, str(error), [FieldError(field=name, reason=reason)])
+        case MalformedJson():
+            return ProblemError(400, str(error))
+        case NotFound():
+            return ProblemError(404, str(error))
+        case ModelRefused() | NothingToTrainOn() | LeaseLost():
+            return ProblemError(409, str(error))
+        case StoreUnavailable(retry_after_s=seconds):
+            return ProblemError(
+                503, "the store cannot take the work now; nothing was written",
+                headers={"Retry-After": str(seconds)},
+            )
+        case BusUnavailable():
+            return ProblemError(
+                503, "the message bus does not answer", headers={"Retry-After": str(_RETRY_S)}
+            )
+        case RateLimitExceeded(limit=limit) if limit is not None:
+            return ProblemError(
+                429, f"more than {limit.limit}",
+                headers={"Retry-After": str(limit.limit.get_expiry())},
+            )
+        case HTTPException(code=int(code)):
+            return ProblemError(code, error.description or "", headers=_kept_headers(error))
+    return None
+
+
+def problem_answer(problem: ProblemError) -> Response:
+    """The problem as a response."""
+    request_id = this_request().request_id
+    body: dict[str, Any] = {
+        "type": "about:blank",
+        "title": HTTPStatus(problem.status).phrase,
+        "status": problem.status,
+        "detail": problem.detail,
+        "instance": f"urn:uuid:{request_id}",
+        "request_id": request_id,
+        "errors": [error.model_dump() for error in problem.errors],
+    }
+    return Response(
+        json.dumps(body), problem.status, problem.headers, mimetype="application/problem+json"
+    )
+
+
+def register(app: Flask) -> None:
+    """Make every error of the application answer by this mapping."""
+    app.register_error_handler(Exception, _answer)
+
+
+def _answer(error: Exception) -> Response | HTTPException:
+    if isinstance(error, HTTPException) and (error.code is None or error.code < 400):
+        return error
+    problem = as_problem(error)
+    if problem is None:
+        _log.error(
+            "request_failed",
+            request_id=this_request().request_id,
+            path=this_request().path,
+            exc_info=error,
+        )
+        problem = ProblemError(500, "an unexpected error; it was logged under the request id")
+    elif problem.status >= 500:
+        _log.warning(
+            "request_refused",
+            request_id=this_request().request_id,
+            status=problem.status,
+            reason=str(error),
+        )
+    return problem_answer(problem)
+
+
+def _kept_headers(error: HTTPException) -> dict[str, str]:
+    return {
+        name: value
+        for name, value in error.get_headers()
+        if name.lower() not in ("content-type", "content-length")
+    }

@@ -1,0 +1,92 @@
+"""Whether the process lives and can work: GET /health, /healthz and /ready."""
+
+from __future__ import annotations
+
+import structlog
+from flask import Response
+
+from recommender.errors import BusUnavailable, StoreUnavailable
+from web.answers import HealthAnswer, ReadyAnswer, json_answer
+from web.operations import Operation, Who
+from web.services import Services
+from web.surface import Surface
+
+_log = structlog.get_logger("web")
+_OK = "ok"
+
+
+class HealthRoutes:
+    """Answers without a key and without a limit."""
+
+    def __init__(self, services: Services) -> None:
+        self._store = services.store
+        self._outbox = services.outbox
+        self._serving = services.serving
+        self._bus_reachable = services.bus_reachable
+        self._now_ms = services.now_ms
+        self._started_at_ms = services.now_ms()
+
+    def health(self) -> Response:
+        """The process answers; which model serves."""
+        now_ms = self._now_ms()
+        served = self._serving.current()
+        model = None if served is None else {
+            "name": served.name,
+            "version": served.version_id,
+            "git_sha": served.git_sha,
+            "data_snapshot_id": served.data_snapshot_id,
+            "age_s": (now_ms - served.created_at_ms) / 1000,
+        }
+        uptime_s = (now_ms - self._started_at_ms) / 1000
+        return json_answer({"status": "ok", "uptime_s": uptime_s, "model": model})
+
+    def ready(self) -> Response:
+        """503 without store or model; degraded while the bus is away or the outbox refuses."""
+        checks = {
+            "store": self._store_check(),
+            "model": _OK if self._serving.current() is not None else "no model yet",
+            "bus": self._bus_check(),
+            "outbox": self._outbox_check(),
+        }
+        if checks["store"] != _OK or checks["model"] != _OK:
+            return json_answer({"status": "unavailable", "checks": checks}, 503)
+        all_ok = all(check == _OK for check in checks.values())
+        return json_answer({"status": "ready" if all_ok else "degraded", "checks": checks})
+
+    def _store_check(self) -> str:
+        try:
+            self._store.last_sequence()
+        except StoreUnavailable as error:
+            _log.warning("store_unavailable", reason=str(error))
+            return "does not answer"
+        return _OK
+
+    def _bus_check(self) -> str:
+        try:
+            reachable = self._bus_reachable()
+        except BusUnavailable as error:
+            _log.warning("bus_unavailable", reason=str(error))
+            reachable = False
+        return _OK if reachable else "does not answer"
+
+    def _outbox_check(self) -> str:
+        try:
+            self._outbox.depth()
+        except StoreUnavailable as error:
+            _log.warning("outbox_unavailable", reason=str(error))
+            return "does not answer"
+        return _OK
+
+
+def register(surface: Surface) -> None:
+    """Add these routes."""
+    routes = HealthRoutes(surface.services)
+    alive = "Whether the process answers, and which model serves"
+    surface.table.topic("health", (
+        (Operation("GET", "/health", alive, Who.OPEN, HealthAnswer, limited=False),
+         routes.health),
+        (Operation("GET", "/healthz", alive, Who.OPEN, HealthAnswer, limited=False),
+         routes.health),
+        (Operation("GET", "/ready", "Whether it can work: 503 without store or model",
+                   Who.OPEN, ReadyAnswer, limited=False, other_answers=(503,)), routes.ready),
+    ))

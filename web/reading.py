@@ -1,0 +1,91 @@
+"""From the request to checked values: media types, bodies, query parameters, path ids."""
+
+from __future__ import annotations
+
+import re
+from typing import TypeVar, get_origin
+
+from pydantic import BaseModel
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from recommender.errors import InvalidField
+from recommender.schemas import ID_PATTERN
+from web.errors import ProblemError
+from web.operations import JSON, NDJSON
+from web.request_context import ApiRequest
+
+_Model = TypeVar("_Model", bound=BaseModel)
+_ID = re.compile(ID_PATTERN.removesuffix("$") + r"\Z")
+IDEMPOTENCY_KEY = "Idempotency-Key"
+_NDJSON_TYPES = frozenset({NDJSON, "application/jsonl", "application/ndjson"})
+
+
+def json_body(request: ApiRequest) -> bytes:
+    """The body of a JSON request.
+
+    Raises:
+        ProblemError: 415, another media type.
+        RequestEntityTooLarge: 413.
+    """
+    if request.environ.get("CONTENT_TYPE") != JSON and request.mimetype != JSON:
+        raise ProblemError(415, f"the body must be {JSON}")
+    return _body(request)
+
+
+def ndjson_body(request: ApiRequest) -> bytes:
+    """The body of a request with one JSON object a line; raises as `json_body` does."""
+    if request.mimetype not in _NDJSON_TYPES:
+        raise ProblemError(415, f"the body must be {NDJSON}")
+    return _body(request)
+
+
+def _body(request: ApiRequest) -> bytes:
+    body = request.get_data(cache=False)
+    limit = request.max_content_length
+    # Of a body that does not tell its length werkzeug reads as much as the limit and no more:
+    # what lies beyond would be lost without a word.
+    if limit is not None and len(body) >= limit and request.environ["wsgi.input"].read(1):
+        raise RequestEntityTooLarge
+    return body
+
+
+def path_id(field: str, value: str) -> str:
+    """An id from the path.
+
+    Raises:
+        InvalidField: it is no id.
+    """
+    if not _ID.match(value):
+        raise InvalidField(field, "must be 1 to 128 characters of A-Z a-z 0-9 . _ : -")
+    return value
+
+
+def idempotency_key(request: ApiRequest) -> str | None:
+    """The Idempotency-Key header, with or without quotes; None when absent.
+
+    Raises:
+        InvalidField: it is no id.
+    """
+    value = request.environ.get("HTTP_IDEMPOTENCY_KEY")
+    return None if value is None else path_id(IDEMPOTENCY_KEY, value.strip().strip('"'))
+
+
+def query_parameters(model: type[_Model], request: ApiRequest) -> _Model:
+    """The query parameters, checked; those that the model does not know are ignored.
+
+    Raises:
+        InvalidField: one that takes one value is given twice.
+        pydantic.ValidationError: one is not acceptable.
+    """
+    values: dict[str, str | list[str]] = {}
+    for name, given in request.args.lists():
+        known = model.model_fields.get(name)
+        if known is None:
+            continue
+        if get_origin(known.annotation) in (list, tuple):
+            values[name] = given
+        elif len(given) > 1:
+            raise InvalidField(name, "is given more than once")
+        else:
+            values[name] = given[0]
+    return model.model_validate(values)

@@ -1,0 +1,143 @@
+"""The JSON of a recommendation, in pieces: what stays with a kept list, what each request adds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Literal
+
+import orjson
+from pydantic import BaseModel
+
+from recommender.serving import Recommendation, RecommendedItem
+
+
+class Reason(BaseModel):
+    """Why a film is on the list; `item_ids` are the films of the history that led to it."""
+
+    kind: str
+    item_ids: list[str]
+
+
+class RecommendedMovie(BaseModel):
+    """A film on the list."""
+
+    rank: int
+    item_id: str
+    title: str
+    year: int | None
+    genres: list[str]
+    reason: Reason
+
+
+class AnswerProvenance(BaseModel):
+    """Where the answer comes from; null for what needs a model when there is none."""
+
+    request_id: str
+    model: str | None
+    model_version: str | None
+    git_sha: str | None
+    data_snapshot_id: str | None
+    history_version: int
+    generated_at: str
+
+
+class RecommendAnswer(BaseModel):
+    """The answer of /recommend."""
+
+    user_id: str
+    k: int
+    recommendations: list[RecommendedMovie]
+    variant: str
+    is_personalized: bool
+    fallback: Literal["new_user", "no_model", "short_list"] | None
+    provenance: AnswerProvenance
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What made a list: a model's fields, or None for each when there is no model yet."""
+
+    model: str | None
+    model_version: str | None
+    git_sha: str | None
+    data_snapshot_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedAnswer:
+    """An answer without its request id and time.
+
+    `before` ends where the request id goes, `between` where the time goes. `kind` is the label
+    of the answer in the metric.
+    """
+
+    before: bytes
+    between: bytes
+    is_personalized: bool
+    kind: str
+    history_version: int
+    model_version: str
+
+    def complete(self, request_id: str, at_ms: int) -> bytes:
+        """The whole body, as answered and as logged."""
+        seconds, ms = divmod(at_ms, 1000)
+        return b'%s%s%s%s.%03dZ"}}' % (
+            self.before, request_id.encode(), self.between, _iso_second(seconds), ms)
+
+
+@lru_cache(maxsize=8)
+def _iso_second(seconds: int) -> bytes:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S").encode()
+
+
+def encode_answer(
+    user_id: str,
+    k: int,
+    recommendation: Recommendation,
+    origin: Origin,
+    variant: str,
+    history_version: int,
+    card: Callable[[str], bytes],
+) -> EncodedAnswer:
+    """All of the answer that does not change from request to request."""
+    fallback = recommendation.fallback
+    before = b"".join((
+        b'{"user_id":"', user_id.encode(), b'","k":%d,"recommendations":[' % k,
+        _encode_items(recommendation.items, card),
+        b'],"variant":"', variant.encode(),
+        b'","is_personalized":', b"true" if recommendation.is_personalized else b"false",
+        b',"fallback":', b"null" if fallback is None else b'"%s"' % fallback.encode(),
+        b',"provenance":{"request_id":"',
+    ))
+    return EncodedAnswer(
+        before,
+        b'",%s,"history_version":%d,"generated_at":"' % (_encode_origin(origin), history_version),
+        recommendation.is_personalized,
+        "personalized" if fallback is None else fallback,
+        history_version,
+        origin.model_version or "",
+    )
+
+
+@lru_cache(maxsize=16)
+def _encode_origin(origin: Origin) -> bytes:
+    return orjson.dumps({
+        "model": origin.model, "model_version": origin.model_version,
+        "git_sha": origin.git_sha, "data_snapshot_id": origin.data_snapshot_id,
+    })[1:-1]
+
+
+def _encode_items(items: Sequence[RecommendedItem], card: Callable[[str], bytes]) -> bytes:
+    return b",".join([
+        b'{"rank":%d,%s,"reason":{"kind":"%s","item_ids":[%s]}}'
+        % (rank, card(item.item_id), item.reason_kind.encode(), _quoted(item.reason_item_ids))
+        for rank, item in enumerate(items, 1)
+    ])
+
+
+def _quoted(item_ids: tuple[str, ...]) -> bytes:
+    # Ids are drawn from [A-Za-z0-9._:-] at the door: nothing in them needs escaping.
+    return b'"%s"' % '","'.join(item_ids).encode() if item_ids else b""

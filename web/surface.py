@@ -1,0 +1,26 @@
+"""What a topic gets to add its routes with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from web.access import Access
+from web.limits import AddressLimits
+from web.operations import RouteTable
+from web.services import Services, WebOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Surface:
+    """The application being made. `new_id` makes time-ordered ids of 36 characters."""
+
+    table: RouteTable
+    services: Services
+    options: WebOptions
+    access: Access
+    limits: AddressLimits
+    new_id: Callable[[], str]
+
+
+Register = Callable[[Surface], None]
