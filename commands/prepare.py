@@ -1,0 +1,75 @@
+"""`prepare`: what a first start needs: an admin key, something to recommend, a model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from clock import now_ms
+from commands.import_data import summary_lines
+from commands.import_source import import_source
+from commands.keys import create_key
+from commands.progress import progress_for
+from commands.simulate import store_world, world_unfinished
+from recommender.errors import UnreadableImport
+from recommender.simulate import WorldSpec
+from recommender.types import Role
+
+if TYPE_CHECKING:
+    from composition import StoreSide
+    from settings import Settings
+
+
+@click.command("prepare")
+@click.option("--data", type=click.Path(path_type=Path), help="Folder or file to import first.")
+def command(data: Path | None) -> None:
+    """Get ready to serve: import --data, or make a demo world when there is nothing; train."""
+    from settings import Settings
+
+    prepare(Settings(), data)
+
+
+def prepare(settings: Settings, data: Path | None) -> None:
+    """Do what is not done yet; a second call finds everything done and takes a moment.
+
+    Raises:
+        UnreadableImport: `data` holds nothing usable.
+        StoreUnavailable: the store cannot be opened or written.
+    """
+    from commands.train import run_training
+    from composition import open_store
+
+    side = open_store(settings)
+    try:
+        _first_admin_key(side)
+        _fill(side, data)
+        trained = side.allow_list.serving() is not None
+    finally:
+        side.close()
+    if not trained:
+        run_training(settings, click.echo, reason="no model yet", actor="prepare")
+
+
+def _first_admin_key(side: StoreSide) -> None:
+    if any(key.role is Role.ADMIN and key.revoked_at_ms is None for key in side.api_keys.keys()):
+        return
+    _, secret = create_key(side.api_keys, side.audit, Role.ADMIN, "first start", now_ms())
+    click.echo(f"admin key (shown this once): {secret}")
+
+
+def _fill(side: StoreSide, data: Path | None) -> None:
+    progress = progress_for(quiet=False)
+    if data is not None:
+        report = import_source(data, None, side.store, side.catalogue, side.imports, now_ms(),
+                               progress)
+        for line in summary_lines(report):
+            click.echo(line)
+        if report.empty:
+            raise UnreadableImport(f"{data}: no usable line")
+    elif side.store.last_sequence() == 0 or world_unfinished(WorldSpec(), side.imports):
+        made = store_world(WorldSpec(), side.store, side.catalogue, side.imports, now_ms(),
+                           progress)
+        click.echo(f"demo world: {made.events:,} events, {made.movies:,} films, "
+                   f"{made.people:,} people in {made.seconds:.1f} s")

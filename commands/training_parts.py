@@ -1,0 +1,53 @@
+"""What the commands around training and the registry are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from adapters.code_state import read_code_state
+from adapters.model_files import ModelFiles
+from adapters.snapshots import Snapshots
+from clock import now_ms
+from composition import open_model_files, open_store
+from recommender.bundle import ModelBundle
+from recommender.ports import AllowList, AuditLog, Catalogue, EventStore, JobLeases
+from recommender.provenance import CodeState
+from settings import Settings
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class TrainingParts:
+    """`clock` gives UTC milliseconds."""
+
+    store: EventStore
+    catalogue: Catalogue
+    snapshots: Snapshots
+    files: ModelFiles[ModelBundle]
+    allow_list: AllowList
+    leases: JobLeases
+    audit: AuditLog
+    code: CodeState
+    clock: Callable[[], int]
+
+
+@contextmanager
+def open_training(settings: Settings) -> Iterator[TrainingParts]:
+    """All parts, and the private key; the database is let go of at the end.
+
+    Raises:
+        StoreUnavailable: the store cannot be opened.
+    """
+    side = open_store(settings)
+    try:
+        yield TrainingParts(
+            side.store, side.catalogue, Snapshots(settings.snapshots()),
+            open_model_files(settings, publishing=True), side.allow_list, side.leases, side.audit,
+            read_code_state(REPOSITORY), now_ms,
+        )  # fmt: skip
+    finally:
+        side.close()

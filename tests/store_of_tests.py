@@ -1,0 +1,29 @@
+"""A migrated store for tests: made once, then copied."""
+
+from __future__ import annotations
+
+import atexit
+import shutil
+import tempfile
+from functools import cache
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from adapters.database import open_database
+
+
+def new_store(folder: Path) -> Engine:
+    """An empty store in `folder`, opened."""
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copy(_template(), folder / "store.db")
+    return open_database(f"sqlite:///{folder}/store.db", "store")
+
+
+@cache
+def _template() -> Path:
+    folder = tempfile.mkdtemp(prefix="fairreel-store-")
+    atexit.register(shutil.rmtree, folder)
+    file = Path(folder) / "store.db"
+    open_database(f"sqlite:///{file}", "store").dispose()  # the last connection merges the WAL
+    return file

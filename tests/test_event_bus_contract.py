@@ -1,0 +1,286 @@
+"""What every bus promises; each adapter is one line in BUSES."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from kafka.partitioner.default import murmur2
+from sqlalchemy import event, text
+
+from adapters.database import writing
+from adapters.embedded_log import EmbeddedLog
+from adapters.partitioner import partition_of
+from recommender.errors import BusUnavailable
+from recommender.ports import Consumer, EventBus
+from recommender.topics import EVENT_TOPICS, RATINGS, WATCH_EVENTS
+from recommender.types import Message, Record, TopicPartition
+from tests.databases_of_tests import locked, new_database
+from tests.sample_events import NOW_MS, rating, search, watch
+
+PARTITIONS = 3
+BUSES: dict[str, Callable[[Path], EventBus]] = {
+    "embedded": lambda folder: embedded(folder),
+}
+
+
+def embedded(folder: Path) -> EmbeddedLog:
+    return EmbeddedLog(new_database(folder, "log"), PARTITIONS, clock_ms=lambda: NOW_MS)
+
+
+@pytest.fixture(params=BUSES)
+def bus(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[EventBus]:
+    opened = BUSES[request.param](tmp_path)
+    yield opened
+    opened.close()
+
+
+def messages(*names: str, topic: str = RATINGS, key: str | None = None) -> list[Message]:
+    return [Message(topic, key or f"user-{name}", name.encode()) for name in names]
+
+
+def read(consumer: Consumer, count: int, at_once: int = 100) -> list[Record]:
+    """Poll until `count` records came; fails when they do not come."""
+    records: list[Record] = []
+    deadline = time.monotonic() + 10
+    while len(records) < count and time.monotonic() < deadline:
+        records += consumer.poll(at_once, 0.2)
+    assert len(records) == count
+    return records
+
+
+def values(records: list[Record]) -> list[str]:
+    return [record.value.decode() for record in records]
+
+
+def test_what_was_published_is_read_with_key_topic_and_offsets_from_0(bus: EventBus) -> None:
+    bus.publish(messages("a", "b", "c", key="one"))
+    records = read(bus.consumer("g", [RATINGS]), 3)
+    assert values(records) == ["a", "b", "c"]
+    assert {(r.topic, r.key) for r in records} == {(RATINGS, "one")}
+    assert len({r.partition for r in records}) == 1
+    assert [r.offset for r in records] == [0, 1, 2]
+
+
+def test_a_key_always_goes_to_the_partition_of_kafka_s_default_partitioner(bus: EventBus) -> None:
+    names = [str(i) for i in range(50)]
+    bus.publish(messages(*names))
+    bus.publish(messages(*names, topic=WATCH_EVENTS))
+    for record in read(bus.consumer("g", [RATINGS, WATCH_EVENTS]), 100):
+        assert record.key is not None
+        expected = (murmur2(record.key.encode()) & 0x7FFFFFFF) % PARTITIONS
+        assert record.partition == expected
+
+
+def test_order_holds_within_each_partition(bus: EventBus) -> None:
+    for start in range(0, 60, 20):
+        bus.publish(messages(*(str(i) for i in range(start, start + 20))))
+    records = read(bus.consumer("g", [RATINGS]), 60, at_once=7)
+    for partition in range(PARTITIONS):
+        mine = [r for r in records if r.partition == partition]
+        assert [r.offset for r in mine] == list(range(len(mine)))
+        assert [int(r.value) for r in mine] == sorted(int(r.value) for r in mine)
+
+
+def test_binary_values_come_back_byte_for_byte(bus: EventBus) -> None:
+    value = bytes(range(256))
+    bus.publish([Message(RATINGS, "k", value), Message(RATINGS, "k", b"")])
+    assert [r.value for r in read(bus.consumer("g", [RATINGS]), 2)] == [value, b""]
+
+
+def test_topics_not_asked_for_are_not_read(bus: EventBus) -> None:
+    bus.publish(messages("other", topic="model-metrics"))
+    bus.publish(messages("mine"))
+    consumer = bus.consumer("g", [RATINGS])
+    assert values(read(consumer, 1)) == ["mine"]
+    assert consumer.poll(10, 0) == []
+
+
+def test_each_group_reads_everything(bus: EventBus) -> None:
+    bus.publish(messages("a", "b"))
+    for group in ("g", "h"):
+        assert sorted(values(read(bus.consumer(group, [RATINGS]), 2))) == ["a", "b"]
+
+
+def test_members_of_a_group_divide_the_partitions(bus: EventBus) -> None:
+    first, second = bus.consumer("g", EVENT_TOPICS), bus.consumer("g", EVENT_TOPICS)
+    everything = {TopicPartition(t, p) for t in EVENT_TOPICS for p in range(PARTITIONS)}
+    assert first.assignment() | second.assignment() == everything
+    assert not first.assignment() & second.assignment()
+    assert first.assignment()
+    assert second.assignment()
+    second.close()
+    assert first.assignment() == everything
+
+
+def test_a_member_that_leaves_hands_its_records_over(bus: EventBus) -> None:
+    first, second = bus.consumer("g", [RATINGS]), bus.consumer("g", [RATINGS])
+    bus.publish(messages(*(str(i) for i in range(30))))
+    assert len(first.poll(100, 1)) + len(second.poll(100, 1)) == 30
+    lost = second.assignment()
+    second.close()
+    assert first.assignment() >= lost
+    for partition in lost:
+        first.seek(partition, 0)
+    records = first.poll(100, 1)
+    assert {TopicPartition(r.topic, r.partition) for r in records} <= lost
+
+
+def test_a_new_assignment_is_announced_by_an_empty_poll_before_it_is_read(bus: EventBus) -> None:
+    first, second = bus.consumer("g", [RATINGS]), bus.consumer("g", [RATINGS])
+    bus.publish(messages(*(str(i) for i in range(30))))
+    before = first.assignment()
+    read_before = len(first.poll(100, 1))
+    second.close()
+    assert first.poll(100, 1) == []
+    gained = first.assignment() - before
+    assert gained
+    assert len(read(first, 30 - read_before)) == 30 - read_before
+
+
+def test_seek_goes_back_and_forward(bus: EventBus) -> None:
+    bus.publish(messages("a", "b", "c", "d", key="k"))
+    consumer = bus.consumer("g", [RATINGS])
+    records = read(consumer, 4)
+    place = TopicPartition(RATINGS, records[0].partition)
+    assert consumer.position(place) == 4
+    consumer.seek(place, 1)
+    assert consumer.position(place) == 1
+    assert values(read(consumer, 3)) == ["b", "c", "d"]
+    consumer.seek(place, 3)
+    assert values(read(consumer, 1)) == ["d"]
+    consumer.seek(place, 4)
+    bus.publish(messages("e", key="k"))
+    assert values(read(consumer, 1)) == ["e"]
+
+
+def test_a_paused_partition_waits_and_nothing_of_it_is_lost(bus: EventBus) -> None:
+    bus.publish(messages(*(str(i) for i in range(30))))
+    consumer = bus.consumer("g", [RATINGS])
+    paused = TopicPartition(RATINGS, 1)
+    consumer.pause([paused])
+    others = consumer.poll(100, 1)
+    assert others
+    assert all(r.partition != 1 for r in others)
+    assert consumer.poll(100, 0) == []
+    bus.publish(messages(*(str(i) for i in range(30, 40))))
+    others += consumer.poll(100, 1)
+    consumer.resume([paused])
+    records = others + read(consumer, 40 - len(others), at_once=3)
+    assert sorted(int(r.value) for r in records) == list(range(40))
+
+
+def test_poll_waits_for_the_next_record(bus: EventBus) -> None:
+    consumer = bus.consumer("g", [RATINGS])
+    consumer.poll(10, 0)
+    later = threading.Timer(0.1, bus.publish, [messages("a")])
+    later.start()
+    assert values(consumer.poll(10, 10)) == ["a"]
+    later.join()
+
+
+def test_poll_returns_after_its_time_and_on_wake(bus: EventBus) -> None:
+    consumer = bus.consumer("g", [RATINGS])
+    begun = time.monotonic()
+    assert consumer.poll(10, 0.05) == []
+    assert time.monotonic() - begun < 2
+    later = threading.Timer(0.1, consumer.wake)
+    later.start()
+    assert consumer.poll(10, 30) == []
+    assert time.monotonic() - begun < 10
+    later.join()
+
+
+def test_end_offsets_count_what_was_published(bus: EventBus) -> None:
+    assert set(bus.end_offsets([RATINGS]).values()) == {0}
+    bus.publish(messages(*(str(i) for i in range(20))))
+    ends = bus.end_offsets([RATINGS])
+    assert set(ends) == {TopicPartition(RATINGS, p) for p in range(PARTITIONS)}
+    assert sum(ends.values()) == 20
+
+
+def test_a_bus_that_answers_is_reachable(bus: EventBus) -> None:
+    assert bus.reachable()
+
+
+# --- the embedded log
+
+
+def test_accepted_events_travel_on_the_topics_of_their_types(tmp_path: Path) -> None:
+    log = embedded(tmp_path)
+    log.accept([rating("a"), watch("b"), search("c")])
+    records = read(log.consumer("g", EVENT_TOPICS), 3)
+    assert [(r.topic, r.key) for r in records] == [
+        ("ratings", "u1"), ("watch-events", "u1"), ("browse-events", "u1"),
+    ]  # fmt: skip
+    assert [r.timestamp_ms for r in records] == [NOW_MS] * 3
+    log.close()
+
+
+def test_offsets_go_on_after_a_restart_and_the_log_keeps_its_name(tmp_path: Path) -> None:
+    first = embedded(tmp_path)
+    first.publish(messages("a", "b", key="k"))
+    ends, name = first.end_offsets([RATINGS]), first.cluster_id
+    first.close()
+    second = embedded(tmp_path)
+    assert second.end_offsets([RATINGS]) == ends
+    assert second.cluster_id == name
+    second.publish(messages("c", key="k"))
+    assert [r.offset for r in read(second.consumer("g", [RATINGS]), 3)] == [0, 1, 2]
+    second.close()
+
+
+def test_records_of_another_process_are_found_when_a_wait_ends(tmp_path: Path) -> None:
+    ours, theirs = embedded(tmp_path), embedded(tmp_path)
+    consumer = ours.consumer("g", [RATINGS])
+    assert consumer.poll(10, 0) == []
+    theirs.publish(messages("a"))
+    assert values(read(consumer, 1)) == ["a"]
+    ours.close()
+    theirs.close()
+
+
+def test_a_database_that_refuses_is_a_bus_that_is_away(tmp_path: Path) -> None:
+    engine = new_database(tmp_path, "log")
+    log = EmbeddedLog(engine, PARTITIONS)
+    with locked(engine), pytest.raises(BusUnavailable):
+        log.publish(messages("a"))
+    log.publish(messages("a"))
+    consumer = log.consumer("g", [RATINGS])
+    log.close()
+    assert not log.reachable()
+    with pytest.raises(BusUnavailable):
+        consumer.poll(10, 0)
+
+
+def test_polling_reads_by_the_order_of_the_log_and_not_whole_partitions(tmp_path: Path) -> None:
+    engine = new_database(tmp_path, "log")
+    log = EmbeddedLog(engine, PARTITIONS)
+    log.publish(messages(*(str(i) for i in range(50))))
+    statements: list[tuple[str, object]] = []
+
+    def note(_c: object, _k: object, statement: str, parameters: object, *_: object) -> None:
+        statements.append((statement, parameters))
+
+    event.listen(engine, "before_cursor_execute", note)
+    read(log.consumer("g", EVENT_TOPICS), 50)
+    event.remove(engine, "before_cursor_execute", note)
+    reading, given = next((s, p) for s, p in statements if "LIMIT" in s and "json_group" in s)
+    assert sum("json_group" in s for s, _ in statements) == 1
+    with writing(engine) as connection:
+        connection.execute(text("ANALYZE"))
+    with engine.connect() as connection:
+        plan = str(connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {reading}", given).all())
+    assert "INTEGER PRIMARY KEY" in plan
+    assert "uq_outbox" not in plan
+    log.close()
+
+
+@given(st.text(min_size=1), st.integers(1, 100))
+def test_partitions_are_those_of_kafka(key: str, partitions: int) -> None:
+    assert partition_of(key, partitions) == (murmur2(key.encode()) & 0x7FFFFFFF) % partitions

@@ -1,0 +1,295 @@
+"""What every event store promises; each adapter is one line in STORES."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from adapters.event_store import SqlEventStore
+from recommender.errors import StoreUnavailable
+from recommender.ports import EventStore
+from recommender.schemas import Columns
+from recommender.types import Applied, DeadLetter, Event, EventType, TopicPartition
+from tests.databases_of_tests import full_disk, locked, new_database
+from tests.fakes import InMemoryEventStore
+from tests.sample_events import NOW_MS, frame_of, rating, search, watch
+
+STORES: dict[str, Callable[[Path], EventStore]] = {
+    "sqlite": lambda folder: SqlEventStore(new_database(folder, "store")),
+    "memory": lambda _folder: InMemoryEventStore(),
+}
+PLACE = TopicPartition("ratings", 0)
+
+
+@pytest.fixture(params=STORES)
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[EventStore]:
+    return STORES[request.param](tmp_path)
+
+
+def state(store: EventStore, user: str = "u1") -> list[tuple[str, str, float | None, str]]:
+    history = store.history(user)
+    return [(e.item_id, e.type.value, e.rating, e.event_id) for e in history.entries]
+
+
+def test_an_empty_store_knows_nothing(store: EventStore) -> None:
+    assert store.history("u1").version == 0
+    assert store.history("u1").entries == ()
+    assert store.last_sequence() == 0
+    assert store.offsets() == {}
+    assert list(store.event_chunks(0, 10)) == []
+    assert set(store.counts().values()) == {0}
+
+
+def test_applied_events_make_the_history_in_the_order_of_time(store: EventStore) -> None:
+    events = [
+        rating("a", item="m1", rating=4.5, timestamp_ms=NOW_MS + 2),
+        watch("b", item="m1", timestamp_ms=NOW_MS + 1),
+        rating("c", item="m2", rating=1.0, timestamp_ms=NOW_MS),
+        search("d", query="zweite", timestamp_ms=NOW_MS + 9),
+        search("e", query="erste", timestamp_ms=NOW_MS),
+        rating("f", user="u2"),
+    ]
+    assert store.apply(frame_of(events)) == Applied(6, 0)
+    assert state(store) == [
+        ("m2", "rate", 1.0, "c"), ("m1", "watch", None, "b"), ("m1", "rate", 4.5, "a"),
+    ]  # fmt: skip
+    assert store.history("u1").searches == ("erste", "zweite")
+    assert store.history("u1").user_id == "u1"
+    assert [e.timestamp_ms for e in store.history("u1").entries] == [NOW_MS, NOW_MS + 1, NOW_MS + 2]
+
+
+def test_an_event_is_applied_once(store: EventStore) -> None:
+    frame = frame_of([rating("a"), rating("a"), rating("b")])
+    assert store.apply(frame) == Applied(2, 1)
+    before = store.history("u1")
+    assert store.apply(frame) == Applied(0, 3)
+    assert store.history("u1") == before
+    assert store.counts()["events"] == 2
+
+
+def test_only_a_later_event_replaces_a_rating(store: EventStore) -> None:
+    store.apply(frame_of([rating("b", rating=3.0)]))
+    store.apply(frame_of([rating("c", rating=1.0, timestamp_ms=NOW_MS - 1)]))
+    store.apply(frame_of([rating("a", rating=2.0)]))
+    assert state(store) == [("m1", "rate", 3.0, "b")]
+    version = store.history("u1").version
+    store.apply(frame_of([rating("c2", rating=5.0)]))
+    assert state(store) == [("m1", "rate", 5.0, "c2")]
+    assert store.history("u1").version > version
+
+
+def test_of_several_events_on_a_film_in_one_batch_the_latest_stays(store: EventStore) -> None:
+    store.apply(frame_of([
+        rating("a", rating=1.0, timestamp_ms=NOW_MS + 1), rating("b", rating=2.0),
+        rating("c", rating=3.0, timestamp_ms=NOW_MS + 1), rating("d", rating=4.0),
+    ]))  # fmt: skip
+    assert state(store) == [("m1", "rate", 3.0, "c")]
+
+
+def test_the_version_is_that_of_the_user_alone(store: EventStore) -> None:
+    store.apply(frame_of([rating("a")]))
+    version = store.history("u1").version
+    assert version > 0
+    store.apply(frame_of([rating("b", user="u2")]))
+    assert store.history("u1").version == version
+    store.apply(frame_of([search("c")]))
+    assert store.history("u1").version > version
+
+
+def test_offsets_are_kept_for_each_group(store: EventStore) -> None:
+    other = TopicPartition("watch-events", 3)
+    store.apply(frame_of([]), {PLACE: 5, other: 1})
+    store.apply(frame_of([rating("a")]), {PLACE: 7})
+    store.apply(frame_of([]), {PLACE: 2}, group="another")
+    assert store.offsets() == {PLACE: 7, other: 1}
+    assert store.offsets("another") == {PLACE: 2}
+
+
+def test_a_dead_letter_is_kept_once_newest_first(store: EventStore) -> None:
+    letters = [DeadLetter("ratings", 0, i, "k", b"\xff\x00bad", f"reason {i}") for i in range(3)]
+    store.apply(frame_of([]), dead_letters=letters[:2])
+    store.apply(frame_of([]), dead_letters=[letters[1], letters[2]])
+    assert store.dead_letters() == letters[::-1]
+    assert store.dead_letters(limit=1) == [letters[2]]
+    assert store.counts()["dead_letters"] == 3
+
+
+def test_chunks_hold_every_event_in_the_order_of_application(store: EventStore) -> None:
+    events = [
+        rating("a", rating=4.5), watch("b", minute=30), search("c", query="wörter"), watch("d"),
+        rating("e", user="u2", source="import"),
+    ]  # fmt: skip
+    store.apply(frame_of(events[:2]))
+    store.apply(frame_of(events[2:]))
+    chunks = list(store.event_chunks(0, 2))
+    assert [len(chunk) for chunk in chunks] == [2, 2, 1]
+    whole = pd.concat(chunks, ignore_index=True)
+    assert list(whole.columns) == [Columns.SEQUENCE, *Columns.EVENT]
+    assert whole[Columns.SEQUENCE].is_monotonic_increasing
+    assert whole[Columns.SEQUENCE].iloc[-1] == store.last_sequence()
+    assert whole[Columns.EVENT_ID].tolist() == ["a", "b", "c", "d", "e"]
+    assert whole[Columns.RATING].tolist()[::4] == [4.5, 4.0]
+    assert whole[Columns.MINUTE].iloc[1] == 30
+    assert whole[Columns.QUERY].iloc[2] == "wörter"
+    assert whole[Columns.ITEM].isna().tolist() == [False, False, True, False, False]
+    after = int(whole[Columns.SEQUENCE].iloc[2])
+    rest = list(store.event_chunks(after, 10))
+    assert [e for chunk in rest for e in chunk[Columns.EVENT_ID]] == ["d", "e"]
+
+
+def test_counts_are_of_events_users_movies_and_dead_letters(store: EventStore) -> None:
+    store.apply(frame_of([rating("a"), watch("b", item="m2"), search("c", user="u3")]))
+    counts = store.counts()
+    assert (counts["events"], counts["dead_letters"]) == (3, 0)
+    assert counts["users"] == 2
+
+
+def test_frames_of_any_column_types_are_taken(store: EventStore) -> None:
+    frame = frame_of([rating("a"), watch("b"), search("c")])
+    plain = frame.astype(object).where(frame.notna(), None)
+    store.apply(plain)
+    assert len(store.history("u1").entries) == 2
+
+
+interaction = st.builds(
+    lambda n, user, item, kind, at, value: (
+        rating(f"e{n}", user, item, rating=value, timestamp_ms=NOW_MS + at)
+        if kind == "rate"
+        else watch(f"e{n}", user, item, timestamp_ms=NOW_MS + at)
+        if kind == "watch"
+        else search(f"e{n}", user, timestamp_ms=NOW_MS + at)
+    ),
+    st.integers(0, 10**6), st.sampled_from(["u1", "u2"]), st.sampled_from(["m1", "m2"]),
+    st.sampled_from(["rate", "watch", "search"]), st.integers(0, 2), st.sampled_from([1.0, 5.0]),
+)  # fmt: skip
+
+
+@hypothesis_settings(max_examples=25)
+@given(
+    st.lists(interaction, max_size=12, unique_by=lambda e: e.event_id),
+    st.randoms(use_true_random=False),
+)
+def test_the_state_does_not_depend_on_order_batches_or_repetition(
+    events: list[Event], random: object
+) -> None:
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        for name, make in STORES.items():
+            one, other = make(Path(folder) / name / "a"), make(Path(folder) / name / "b")
+            one.apply(frame_of(events))
+            shuffled = [*events, *events[:3]]
+            random.shuffle(shuffled)  # type: ignore[attr-defined]
+            for event in shuffled:
+                other.apply(frame_of([event]))
+            assert one.state_hash() == other.state_hash()
+            for user in ("u1", "u2"):
+                assert one.history(user).entries == other.history(user).entries
+                assert one.history(user).entries == _recomputed(events, user)
+
+
+def _recomputed(events: list[Event], user: str) -> tuple[object, ...]:
+    from recommender.types import HistoryEntry
+
+    latest: dict[tuple[str, EventType], Event] = {}
+    for e in sorted(events, key=lambda e: (e.timestamp_ms, e.event_id)):
+        if e.user_id == user and e.item_id is not None:
+            latest[e.item_id, e.type] = e
+    entries = [
+        HistoryEntry(e.item_id or "", e.type, e.rating, e.timestamp_ms, e.event_id)
+        for e in latest.values()
+    ]
+    return tuple(sorted(entries, key=lambda entry: (entry.timestamp_ms, entry.event_id)))
+
+
+def test_different_states_have_different_hashes(store: EventStore) -> None:
+    hashes = [store.state_hash()]
+    for event in (rating("a"), rating("b", item="m2"), search("c"), watch("d")):
+        store.apply(frame_of([event]))
+        hashes.append(store.state_hash())
+    assert len(set(hashes)) == 5
+    store.apply(frame_of([rating("older", timestamp_ms=NOW_MS - 1)]))
+    assert store.state_hash() == hashes[-1]
+
+
+# --- what only a database can show
+
+
+def test_a_failed_apply_leaves_nothing_behind(tmp_path: Path) -> None:
+    engine = new_database(tmp_path, "store")
+    store = SqlEventStore(engine)
+    store.apply(frame_of([rating("before")]), {PLACE: 1})
+    frame = frame_of([rating(f"e{i}", item=f"m{i}", user="x" * 100) for i in range(300)])
+    letters = [DeadLetter("ratings", 0, 9, None, b"x", "bad")]
+    with full_disk(engine), pytest.raises(StoreUnavailable):
+        store.apply(frame, {PLACE: 2}, letters)
+    assert store.offsets() == {PLACE: 1}
+    assert store.counts() == {"events": 1, "users": 1, "movies": 1, "dead_letters": 0}
+    assert store.apply(frame, {PLACE: 2}, letters) == Applied(300, 0)
+    assert store.offsets() == {PLACE: 2}
+
+
+def test_a_locked_store_refuses_to_apply_and_still_answers(tmp_path: Path) -> None:
+    engine = new_database(tmp_path, "store")
+    store = SqlEventStore(engine)
+    store.apply(frame_of([rating("a")]))
+    with locked(engine):
+        with pytest.raises(StoreUnavailable):
+            store.apply(frame_of([rating("b")]))
+        assert state(store) == [("m1", "rate", 4.0, "a")]
+    assert store.apply(frame_of([rating("b")])) == Applied(1, 0)
+
+
+def test_two_appliers_of_the_same_events_apply_each_once(tmp_path: Path) -> None:
+    stores = [SqlEventStore(new_database(tmp_path, "store")) for _ in range(2)]
+    frames = [frame_of([rating(f"{b}-{i}", item=f"m{i}") for i in range(20)]) for b in range(10)]
+    done: list[Applied] = []
+
+    def apply_all(store: SqlEventStore) -> None:
+        done.extend(store.apply(frame) for frame in frames)
+
+    threads = [threading.Thread(target=apply_all, args=(s,)) for s in stores]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(a.applied for a in done) == sum(a.duplicates for a in done) == 200
+    assert stores[0].counts()["events"] == 200
+
+
+def test_a_history_and_its_version_belong_together_while_events_arrive(tmp_path: Path) -> None:
+    store = SqlEventStore(new_database(tmp_path, "store"))
+    stop = threading.Event()
+    seen: dict[int, tuple[object, ...]] = {}
+
+    def look() -> None:
+        while not stop.is_set():
+            history = store.history("u1")
+            found = (history.entries, history.searches)
+            assert seen.setdefault(history.version, found) == found
+
+    reader = threading.Thread(target=look)
+    reader.start()
+    for i in range(60):
+        store.apply(frame_of([rating(f"r{i}", item=f"m{i}"), search(f"s{i}")]))
+    stop.set()
+    reader.join()
+    assert len(store.history("u1").searches) == 60
+    assert seen
+
+
+def test_the_hash_covers_more_rows_than_one_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = SqlEventStore(new_database(tmp_path, "store"))
+    store.apply(frame_of([rating(f"e{i}", f"u{i % 7}", f"m{i}") for i in range(50)]))
+    whole = store.state_hash()
+    monkeypatch.setattr("adapters.event_store._HASHED_ROWS", 8)
+    assert store.state_hash() == whole

@@ -1,0 +1,1 @@
+"""Background threads and jobs of the one process."""

@@ -1,0 +1,196 @@
+"""The ingest worker: from the bus to the event store, each event applied once."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Collection, Sequence
+
+import structlog
+
+from recommender.errors import BusUnavailable, StoreUnavailable
+from recommender.ports import Consumer, EventBus, EventStore, Telemetry
+from recommender.record_batch import RecordBatch, dead_letter, read_batch
+from recommender.schemas import Columns, event_frame
+from recommender.topics import EVENT_TOPICS
+from recommender.types import Record, TopicPartition
+from workers.dead_letter_post import DeadLetterPost
+
+OnApplied = Callable[[Collection[str], int, int, float | None], None]
+"""Called after each commit: users in the batch, events applied, duplicates, freshness (the age
+in seconds of the oldest event of the batch since it was received; None without events)."""
+
+_POLL_S = 0.5
+_LAG_EVERY_S = 1.0
+_PAUSE_MIN_S, _PAUSE_MAX_S = 0.1, 5.0
+_log = structlog.get_logger()
+
+
+class IngestWorker:
+    """A thread that polls, validates, and applies batches.
+
+    Offsets live in the store, in the transaction of the events they stand for. After any failure
+    the worker seeks to them again, so a record is neither lost nor skipped, and one read twice
+    changes nothing. A record that cannot be applied becomes a dead letter and never blocks.
+    """
+
+    def __init__(
+        self,
+        bus: EventBus,
+        store: EventStore,
+        telemetry: Telemetry,
+        cluster_id: str,
+        clock_ms: Callable[[], int],
+        on_applied: OnApplied | None = None,
+        batch_max: int = 5_000,
+        linger_s: float = 0.1,
+        group: str = "ingest",
+        topics: Sequence[str] = EVENT_TOPICS,
+    ) -> None:
+        """`cluster_id` names the bus in the ids of events that came without one; `linger_s` is
+        the least time between two transactions under load."""
+        self._bus = bus
+        self._store = store
+        self._telemetry = telemetry
+        self._cluster_id = cluster_id
+        self._clock_ms = clock_ms
+        self._on_applied = on_applied
+        self._batch_max = batch_max
+        self._linger_s = linger_s
+        self._group = group
+        self._topics = topics
+        self._post = DeadLetterPost(bus, store, group)
+        self._stopping = threading.Event()
+        self._consumer: Consumer | None = None
+        self._followed: set[TopicPartition] | None = None
+        self._next_apply_s = 0.0
+        self._next_lag_s = 0.0
+        self._thread = threading.Thread(target=self._run, name="ingest", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self, timeout_s: float = 2.0) -> bool:
+        """Finish the batch at hand (its offsets are stored with it) and end; whether it did."""
+        self._stopping.set()
+        consumer = self._consumer
+        if consumer is not None:
+            consumer.wake()
+        if self._thread.ident is not None:
+            self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def alive(self) -> bool:
+        """Whether the thread runs."""
+        return self._thread.is_alive()
+
+    # --- the thread
+
+    def _run(self) -> None:
+        pause_s = _PAUSE_MIN_S
+        while not self._stopping.is_set():
+            try:
+                self._turn()
+                pause_s = _PAUSE_MIN_S
+                continue
+            except (BusUnavailable, StoreUnavailable) as error:
+                _log.warning("ingest_waits", pause_s=pause_s, error=str(error))
+            except Exception:  # noqa: BLE001  ending here would stop the intake for good
+                _log.exception("ingest_failed", pause_s=pause_s)
+            self._followed = None
+            self._stopping.wait(pause_s)
+            pause_s = min(2 * pause_s, _PAUSE_MAX_S)
+        if self._consumer is not None:
+            self._consumer.close()
+
+    def _turn(self) -> None:
+        if self._consumer is None:
+            self._consumer = self._bus.consumer(self._group, self._topics)
+        self._follow_assignment(self._consumer)
+        if self._post.due:
+            self._post.catch_up()
+        self._stopping.wait(max(0.0, self._next_apply_s - time.monotonic()))
+        records = self._consumer.poll(self._batch_max, _POLL_S)
+        if records:
+            self._next_apply_s = time.monotonic() + self._linger_s
+            self._apply(records)
+        self._report_lag(self._consumer)
+
+    def _follow_assignment(self, consumer: Consumer) -> None:
+        assigned = consumer.assignment()
+        if assigned == self._followed:
+            return
+        stored = self._store.offsets(self._group)
+        ends = self._bus.end_offsets(self._topics)
+        for partition in assigned - (self._followed or set()):
+            offset = stored.get(partition, 0)
+            if offset > ends.get(partition, 0):
+                # Not the log that was read before (lost, or restored from a copy). Reading all
+                # of it is safe: events are known by their ids.
+                _log.warning("log_shorter_than_offset", partition=str(partition), offset=offset)
+                offset = 0
+            consumer.seek(partition, offset)
+        self._followed = assigned
+
+    def _apply(self, records: Sequence[Record]) -> None:
+        try:
+            batch = read_batch(records, self._cluster_id, self._clock_ms())
+            self._store_batch(batch)
+        except StoreUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001  no record may block those behind it
+            _log.error("batch_cannot_be_applied", records=len(records), error=repr(error))
+            if len(records) == 1:
+                self._store_batch(_only_letter(records[0], repr(error)))
+            else:
+                half = len(records) // 2
+                self._apply(records[:half])
+                self._apply(records[half:])
+
+    def _store_batch(self, batch: RecordBatch) -> None:
+        done = self._store.apply(batch.frame, batch.offsets, batch.letters, self._group)
+        self._announce(batch, done.applied, done.duplicates)
+        if batch.letters:
+            _log.warning(
+                "dead_letters", letters=len(batch.letters), first_reason=batch.letters[0].reason
+            )
+            self._post.send(batch.letters)
+
+    def _announce(self, batch: RecordBatch, applied: int, duplicates: int) -> None:
+        frame = batch.frame
+        freshness_s: float | None = None
+        if len(frame):
+            oldest_ms = int(frame[Columns.RECEIVED].min())
+            freshness_s = max(0.0, (self._clock_ms() - oldest_ms) / 1000)
+        # The commit is done: what fails from here on must not undo or repeat it.
+        try:
+            self._telemetry.events_applied(applied)
+            self._telemetry.events_duplicate(duplicates)
+            self._telemetry.events_dead_lettered(len(batch.letters))
+            if applied and freshness_s is not None:
+                self._telemetry.freshness(freshness_s)
+            if self._on_applied is not None:
+                users = set(frame[Columns.USER])
+                self._on_applied(users, applied, duplicates, freshness_s)
+        except Exception:  # noqa: BLE001  see above
+            _log.exception("announcement_of_applied_events_failed")
+
+    def _report_lag(self, consumer: Consumer) -> None:
+        now_s = time.monotonic()
+        if now_s < self._next_lag_s:
+            return
+        self._next_lag_s = now_s + _LAG_EVERY_S
+        ends = self._bus.end_offsets(self._topics)
+        for partition in self._followed or ():
+            behind = max(0, ends.get(partition, 0) - consumer.position(partition))
+            self._telemetry.consumer_lag(partition.topic, partition.partition, behind)
+
+
+def _only_letter(record: Record, reason: str) -> RecordBatch:
+    place = TopicPartition(record.topic, record.partition)
+    return RecordBatch(
+        event_frame([()] * len(Columns.EVENT)),
+        (dead_letter(record, f"cannot be applied: {reason}"),),
+        {place: record.offset + 1},
+    )

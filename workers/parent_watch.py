@@ -1,0 +1,43 @@
+"""How a child lives beside its parent: it notices when that is gone, and leaves it a processor."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from threading import Thread
+
+NICENESS = 10
+
+
+def watch_parent(descriptor: int, on_gone: Callable[[], None]) -> Thread:
+    """Call `on_gone` from a thread when the pipe `descriptor` (standard input) ends.
+
+    The parent holds the other end and never writes, so it ends when the parent does, even by
+    SIGKILL.
+    """
+
+    def wait() -> None:
+        # No sys.stdin here: its lock, held by a waiting thread, ends the interpreter badly.
+        while os.read(descriptor, 4096):
+            pass
+        on_gone()
+
+    thread = Thread(target=wait, name="parent-watch", daemon=True)
+    thread.start()
+    return thread
+
+
+def yield_to_parent() -> None:
+    """Lower the priority of all threads and leave them one processor less than there are.
+
+    Both belong to threads on Linux, and numeric libraries have started theirs by now; threads
+    to come inherit it.
+    """
+    tasks = Path("/proc/self/task")
+    threads = [int(task.name) for task in tasks.iterdir()] if tasks.is_dir() else [0]
+    for thread in threads:
+        os.setpriority(os.PRIO_PROCESS, thread, NICENESS)
+        if hasattr(os, "sched_setaffinity"):
+            processors = sorted(os.sched_getaffinity(thread))
+            os.sched_setaffinity(thread, processors[1:] or processors)

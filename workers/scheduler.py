@@ -1,0 +1,96 @@
+"""When the jobs run: one table."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import structlog
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.background import BackgroundScheduler
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A row of the table.
+
+    `interval` is a number of seconds or the name of the setting that holds it. A run that is late
+    by more than `misfire_grace_s` is left out. A `quiet` job logs failures only.
+    """
+
+    name: str
+    interval: float | str
+    misfire_grace_s: int
+    quiet: bool = False
+
+
+JOBS = (
+    Job("model_watch", interval=1.0, misfire_grace_s=5, quiet=True),
+    Job("retrain", interval="retrain_interval_s", misfire_grace_s=600),
+    Job("snapshot", interval="snapshot_interval_s", misfire_grace_s=600),
+    Job("retention", interval=3_600.0, misfire_grace_s=600),
+    Job("cards", interval=5.0, misfire_grace_s=5, quiet=True),
+)
+
+
+def build_scheduler(
+    actions: Mapping[str, Callable[[], object]],
+    intervals: Mapping[str, float],
+    first_delays_s: Mapping[str, float] | None = None,
+    jobs: tuple[Job, ...] = JOBS,
+) -> BackgroundScheduler:
+    """A scheduler with all jobs, not started. Runs of one job never overlap; missed ones merge.
+
+    Args:
+        actions: what each job does, by its name.
+        intervals: seconds by the name of the setting.
+        first_delays_s: seconds until the first run where it is not one interval.
+        jobs: the table.
+
+    Raises:
+        KeyError: a job without an action or setting.
+    """
+    scheduler = BackgroundScheduler(
+        timezone=UTC, executors={"default": ThreadPoolExecutor(max(len(jobs), 1))}
+    )
+    now = datetime.now(UTC)
+    for job in jobs:
+        interval = intervals[job.interval] if isinstance(job.interval, str) else job.interval
+        delay = (first_delays_s or {}).get(job.name, interval)
+        scheduler.add_job(
+            logged(job, actions[job.name]), "interval", id=job.name, seconds=interval,
+            next_run_time=now + timedelta(seconds=delay), misfire_grace_time=job.misfire_grace_s,
+            coalesce=True, max_instances=1,
+        )  # fmt: skip
+    return scheduler
+
+
+def first_delay_s(last_ms: int | None, now_ms: int, interval_s: float) -> float:
+    """Seconds until a job is due whose last run was at `last_ms`: restarts don't postpone it."""
+    if last_ms is None:
+        return 0.0
+    return min(max(interval_s - (now_ms - last_ms) / 1000, 0.0), interval_s)
+
+
+def logged(job: Job, action: Callable[[], object]) -> Callable[[], None]:
+    """The action with log lines for started, completed and failed, and the seconds it took."""
+
+    def run() -> None:
+        began = time.monotonic()
+        if not job.quiet:
+            _log.info("job_started", job=job.name)
+        try:
+            action()
+        except Exception:  # noqa: BLE001 (a failed run must not end the schedule)
+            seconds = round(time.monotonic() - began, 3)
+            _log.exception("job_failed", job=job.name, seconds=seconds)
+            return
+        if not job.quiet:
+            seconds = round(time.monotonic() - began, 3)
+            _log.info("job_completed", job=job.name, seconds=seconds)
+
+    return run
