@@ -50,6 +50,12 @@ outbox = Table(
     UniqueConstraint("topic", "partition", "offset"),
     Index("ix_outbox_quota", "key", "topic", "accepted_at_ms"),
 )
+log_properties = Table(
+    "log_properties",
+    log_metadata,
+    Column("name", String(64), primary_key=True),
+    Column("value", Text, nullable=False),
+)
 
 # --- the store: applied events, and the state and offsets that follow from them
 applied_events = Table(
@@ -120,6 +126,12 @@ movies = Table(
     Column("genres", Text, nullable=False),
     Column("added_at_ms", BigInteger, nullable=False),
     Column("placeholder", Boolean, nullable=False),
+)
+catalogue_changes = Table(
+    "catalogue_changes",
+    store_metadata,
+    Column("name", String(16), primary_key=True),
+    Column("version", BigInteger, nullable=False),
 )
 people = Table(
     "people",

@@ -1,0 +1,194 @@
+"""The films of the catalogue, and what imports told about people (`ports.Catalogue`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, Engine, bindparam, func, select, text
+
+from adapters.bulk_insert import ColumnQuery, bulk_insert
+from adapters.database import reading, writing
+from adapters.tables import catalogue_changes, interactions, movies, people
+from recommender.types import EventType, Movie, Person, RatingCounts
+
+_MOVIE_COLUMNS = ("item_id", "title", "year", "genres", "added_at_ms", "placeholder")
+_PERSON_COLUMNS = ("user_id", "gender", "age", "occupation")
+# A film completes a placeholder, never the other way round, and keeps the time it was added.
+_COMPLETE = """
+    ON CONFLICT (item_id) DO UPDATE
+    SET title = excluded.title, year = excluded.year, genres = excluded.genres,
+        placeholder = excluded.placeholder
+    WHERE (movies.placeholder OR NOT excluded.placeholder)
+      AND (movies.title <> excluded.title OR movies.genres <> excluded.genres
+           OR movies.placeholder <> excluded.placeholder
+           OR coalesce(movies.year, -1) <> coalesce(excluded.year, -1))
+"""
+_REPLACE = """
+    ON CONFLICT (user_id) DO UPDATE
+    SET gender = excluded.gender, age = excluded.age, occupation = excluded.occupation
+"""
+_NOTE_CHANGE = text("""
+    INSERT INTO catalogue_changes (name, version) VALUES ('catalogue', 1)
+    ON CONFLICT (name) DO UPDATE SET version = catalogue_changes.version + 1
+""")
+
+_MOVIES = select(*(movies.c[name] for name in _MOVIE_COLUMNS))
+_ALL_MOVIES = ColumnQuery(_MOVIES)
+_ONE_MOVIE = _MOVIES.where(movies.c.item_id == bindparam("item"))
+_PEOPLE = ColumnQuery(select(*(people.c[name] for name in _PERSON_COLUMNS)))
+_VERSION = select(catalogue_changes.c.version)
+_TOUCHED = select(interactions.c.item_id, func.count().label("number")).group_by(
+    interactions.c.item_id
+)
+_TOUCHED_ALL = ColumnQuery(_TOUCHED)
+_TOUCHED_SOME = ColumnQuery(
+    _TOUCHED.where(interactions.c.item_id.in_(bindparam("items", expanding=True)))
+)
+_RATINGS = ColumnQuery(
+    select(
+        interactions.c.item_id,
+        interactions.c.type,
+        interactions.c.rating,
+        func.count().label("number"),
+    )
+    .where(
+        interactions.c.item_id.in_(bindparam("items", expanding=True)),
+        interactions.c.type.in_([EventType.RATE.value, EventType.WATCH.value]),
+    )
+    .group_by(interactions.c.item_id, interactions.c.type, interactions.c.rating)
+)
+_COUNTED_SINGLY = 2_000
+
+
+def note_change(connection: Connection) -> None:
+    """Make the version of the catalogue grow; part of the transaction that changes it."""
+    connection.execute(_NOTE_CHANGE)
+
+
+@dataclass(frozen=True, slots=True)
+class _Listing:
+    """The catalogue in memory as it was at `version`; `folded[i]` is the title of `movies[i]`."""
+
+    version: int
+    movies: tuple[Movie, ...]
+    folded: tuple[str, ...]
+
+
+class SqlCatalogue:
+    """Films and people in the store. The films are kept in memory until their version grows."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._kept: _Listing | None = None
+
+    def add_movies(self, movies: Iterable[Movie]) -> int:
+        """As `ports.Catalogue.add_movies`."""
+        rows = {m.item_id: _movie_row(m) for m in movies}
+        with writing(self._engine) as connection:
+            changed = _upsert_movies(connection, list(rows.values()))
+            if changed:
+                note_change(connection)
+        return changed
+
+    def add_people(self, people: Iterable[Person]) -> int:
+        """As `ports.Catalogue.add_people`."""
+        rows = {p.user_id: (p.user_id, p.gender, p.age, p.occupation) for p in people}
+        with writing(self._engine) as connection:
+            return _upsert_people(connection, list(rows.values()))
+
+    def movie(self, item_id: str) -> Movie | None:
+        """As `ports.Catalogue.movie`."""
+        with reading(self._engine) as connection:
+            row = connection.execute(_ONE_MOVIE, {"item": item_id}).first()
+        return None if row is None else _movie(*row)
+
+    def movies(self) -> list[Movie]:
+        """As `ports.Catalogue.movies`, in the order of their ids."""
+        return list(self._listing().movies)
+
+    def people(self) -> list[Person]:
+        """As `ports.Catalogue.people`."""
+        with reading(self._engine) as connection:
+            columns = _PEOPLE.fetch(connection)
+        return [Person(*row) for row in zip(*columns, strict=True)]
+
+    def search(self, query: str, limit: int, genre: str | None = None) -> list[Movie]:
+        """As `ports.Catalogue.search`; upper and lower case are one, also beyond ASCII."""
+        words = query.casefold().split()
+        wanted = None if genre is None else genre.casefold()
+        listing = self._listing()
+        found = {
+            movie.item_id: movie
+            for movie, title in zip(listing.movies, listing.folded, strict=True)
+            if all(word in title for word in words)
+            and (wanted is None or any(wanted == g.casefold() for g in movie.genres))
+        }
+        if not found:
+            return []
+        counts = self._interaction_counts(list(found))
+        ranked = sorted(found.values(), key=lambda m: (-counts.get(m.item_id, 0), m.item_id))
+        return ranked[:limit]
+
+    def rating_counts(self, item_ids: Sequence[str]) -> dict[str, RatingCounts]:
+        """As `ports.Catalogue.rating_counts`; a film nobody touched has zeros."""
+        by_rating: dict[str, dict[float, int]] = {item_id: {} for item_id in item_ids}
+        watches: dict[str, int] = {}
+        with reading(self._engine) as connection:
+            columns = _RATINGS.fetch(connection, items=list(item_ids))
+        for item_id, kind, rating, number in zip(*columns, strict=True):
+            if kind == EventType.WATCH:
+                watches[item_id] = number
+            else:
+                by_rating[item_id][rating] = number
+        return {i: RatingCounts(i, by_rating[i], watches.get(i, 0)) for i in by_rating}
+
+    def version(self) -> int:
+        """As `ports.Catalogue.version`; also sees what other processes changed."""
+        with reading(self._engine) as connection:
+            return connection.execute(_VERSION).scalar() or 0
+
+    def _listing(self) -> _Listing:
+        version = self.version()
+        kept = self._kept
+        if kept is None or kept.version != version:
+            with reading(self._engine) as connection:
+                columns = _ALL_MOVIES.fetch(connection)
+            found = sorted(
+                (_movie(*row) for row in zip(*columns, strict=True)), key=lambda m: m.item_id
+            )
+            # Read after the version: newer films under an older version are read again later.
+            kept = _Listing(version, tuple(found), tuple(m.title.casefold() for m in found))
+            self._kept = kept
+        return kept
+
+    def _interaction_counts(self, item_ids: Sequence[str]) -> dict[str, int]:
+        with reading(self._engine) as connection:
+            if len(item_ids) > _COUNTED_SINGLY:
+                found = _TOUCHED_ALL.fetch(connection)
+            else:
+                found = _TOUCHED_SOME.fetch(connection, items=list(item_ids))
+        return dict(zip(*found, strict=True))
+
+
+def _upsert_movies(connection: Connection, rows: Sequence[Sequence[Any]]) -> int:
+    return bulk_insert(connection, movies, _MOVIE_COLUMNS, rows, _COMPLETE)
+
+
+def _upsert_people(connection: Connection, rows: Sequence[Sequence[Any]]) -> int:
+    return bulk_insert(connection, people, _PERSON_COLUMNS, rows, _REPLACE)
+
+
+def _movie_row(movie: Movie) -> tuple[Any, ...]:
+    genres = orjson.dumps(movie.genres).decode()
+    return (
+        movie.item_id, movie.title, movie.year, genres, movie.added_at_ms, movie.placeholder
+    )  # fmt: skip
+
+
+def _movie(
+    item_id: str, title: str, year: int | None, genres: str, added_at_ms: int, placeholder: bool
+) -> Movie:
+    return Movie(item_id, title, year, tuple(orjson.loads(genres)), added_at_ms, bool(placeholder))

@@ -1,0 +1,265 @@
+"""The event store: applied events, the state that follows from them, offsets, dead letters."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import orjson
+import pandas as pd
+from sqlalchemy import (
+    Column,
+    Connection,
+    Engine,
+    Float,
+    String,
+    Text,
+    bindparam,
+    func,
+    literal,
+    select,
+    tuple_,
+    union,
+    union_all,
+)
+
+from adapters.bulk_insert import ColumnQuery, bulk_insert, fetch_columns
+from adapters.database import reading, writing
+from adapters.event_state import advance_state
+from adapters.tables import (
+    applied_events,
+    consumer_offsets,
+    dead_letters,
+    interactions,
+    movies,
+    searches,
+)
+from recommender.schemas import Columns, event_frame
+from recommender.types import (
+    Applied,
+    DeadLetter,
+    EventType,
+    History,
+    HistoryEntry,
+    TopicPartition,
+)
+
+_TYPES = {t.value: t for t in EventType}
+_LETTER_COLUMNS = ("topic", "partition", "offset", "key", "value", "reason")
+_HASHED_ROWS = 50_000
+_KEY_MAX = 256
+_LOCK_OF_POSTGRESQL = 0x6170706C
+
+
+
+
+def _history() -> ColumnQuery:
+    i, s = interactions.c, searches.c
+    entries = select(
+        i.timestamp_ms, i.event_id, i.sequence, i.item_id, i.type, i.rating,
+        literal(None, Text).label("query"),
+    ).where(i.user_id == bindparam("user"))  # fmt: skip
+    typed = select(
+        s.timestamp_ms, s.event_id, s.sequence, literal(None, String), literal(None, String),
+        literal(None, Float), s.query,
+    ).where(s.user_id == bindparam("user"))  # fmt: skip
+    return ColumnQuery(select(union_all(entries, typed).subquery()))
+
+
+_HISTORY = _history()
+_EVENTS_AFTER = ColumnQuery(
+    select(applied_events.c.sequence, *(applied_events.c[name] for name in Columns.EVENT))
+    .where(applied_events.c.sequence > bindparam("after"))
+    .order_by(applied_events.c.sequence)
+    .limit(bindparam("most"))
+)
+_LETTERS = ColumnQuery(
+    select(dead_letters.c.sequence, *(dead_letters.c[name] for name in _LETTER_COLUMNS))
+    .order_by(dead_letters.c.sequence.desc())
+    .limit(bindparam("most"))
+)
+_LAST = select(func.max(applied_events.c.sequence))
+
+
+class SqlEventStore:
+    """`ports.EventStore` on SQLite or PostgreSQL."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def apply(
+        self,
+        frame: pd.DataFrame,
+        offsets: Mapping[TopicPartition, int] | None = None,
+        dead_letters: Sequence[DeadLetter] = (),
+        group: str = "ingest",
+    ) -> Applied:
+        """As `ports.EventStore.apply`.
+
+        Raises:
+            StoreUnavailable: nothing was written.
+        """
+        rows = _rows(frame)
+        with writing(self._engine) as connection:
+            applied = _insert_events(connection, rows) if rows else 0
+            _store_offsets(connection, group, offsets or {})
+            _store_dead_letters(connection, dead_letters)
+        return Applied(applied, len(rows) - applied)
+
+    def offsets(self, group: str = "ingest") -> dict[TopicPartition, int]:
+        """As `ports.EventStore.offsets`."""
+        c = consumer_offsets.c
+        query = select(c.topic, c.partition, c.next_offset).where(c.consumer_group == group)
+        with reading(self._engine) as connection:
+            return {
+                TopicPartition(row.topic, row.partition): row.next_offset
+                for row in connection.execute(query)
+            }
+
+    def history(self, user_id: str) -> History:
+        """As `ports.EventStore.history`."""
+        with reading(self._engine) as connection:
+            # One statement: the version must be that of exactly these entries and searches.
+            rows = list(zip(*_HISTORY.fetch(connection, user=user_id), strict=True))
+        rows.sort(key=lambda row: row[:2])
+        return History(
+            user_id=user_id,
+            version=max((row[2] for row in rows), default=0),
+            entries=tuple(
+                HistoryEntry(item_id, _TYPES[kind], rating, at_ms, event_id)
+                for at_ms, event_id, _, item_id, kind, rating, _ in rows
+                if item_id is not None
+            ),
+            searches=tuple(query for *_, item_id, _, _, query in rows if item_id is None),
+        )
+
+    def event_chunks(self, after_sequence: int, rows: int) -> Iterator[pd.DataFrame]:
+        """As `ports.EventStore.event_chunks`; one query a frame, no transaction stays open."""
+        while True:
+            with reading(self._engine) as connection:
+                sequences, *columns = _EVENTS_AFTER.fetch(
+                    connection, after=after_sequence, most=rows
+                )
+            if not sequences:
+                return
+            frame = event_frame(columns)
+            frame.insert(0, Columns.SEQUENCE, pd.Series(sequences, dtype="int64"))
+            if not frame[Columns.SEQUENCE].is_monotonic_increasing:
+                frame = frame.sort_values(Columns.SEQUENCE, ignore_index=True)
+            after_sequence = int(frame[Columns.SEQUENCE].iloc[-1])
+            yield frame
+
+    def last_sequence(self) -> int:
+        """As `ports.EventStore.last_sequence`."""
+        with reading(self._engine) as connection:
+            return _last_sequence(connection)
+
+    def counts(self) -> dict[str, int]:
+        """As `ports.EventStore.counts`."""
+        users = union(select(interactions.c.user_id), select(searches.c.user_id)).subquery()
+        with reading(self._engine, consistent=True) as connection:
+            return {
+                name: connection.execute(select(func.count()).select_from(table)).scalar_one()
+                for name, table in (
+                    ("events", applied_events),
+                    ("users", users),
+                    ("movies", movies),
+                    ("dead_letters", dead_letters),
+                )
+            }
+
+    def state_hash(self) -> str:
+        """As `ports.EventStore.state_hash`: over interactions and searches, not over arrival."""
+        digest = hashlib.sha256()
+        i, s = interactions.c, searches.c
+        with reading(self._engine, consistent=True) as connection:
+            for keys, values in (
+                ((i.user_id, i.item_id, i.type), (i.rating, i.timestamp_ms, i.event_id)),
+                ((s.user_id, s.event_id), (s.query, s.timestamp_ms)),
+            ):
+                for row in _in_order(connection, keys, values):
+                    digest.update(orjson.dumps(row))
+                digest.update(b"\n")
+        return digest.hexdigest()
+
+    def dead_letters(self, limit: int = 100) -> list[DeadLetter]:
+        """As `ports.EventStore.dead_letters`."""
+        with reading(self._engine) as connection:
+            columns = _LETTERS.fetch(connection, most=limit)
+        found = sorted(zip(*columns, strict=True), key=lambda row: row[0], reverse=True)
+        return [DeadLetter(*row[1:]) for row in found]
+
+
+def _rows(frame: pd.DataFrame) -> list[tuple[Any, ...]]:
+    return list(zip(*(_values(frame[name]) for name in Columns.EVENT), strict=True))
+
+
+def _values(column: pd.Series[Any]) -> list[Any]:
+    values = column.to_numpy(dtype=object)
+    missing = column.isna().to_numpy(dtype=bool)
+    if missing.any():
+        values = values.copy()
+        values[missing] = None
+    return values.tolist()
+
+
+def _insert_events(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> int:
+    if connection.dialect.name == "postgresql":
+        # Applying is serial: "sequence > before" then means exactly the rows inserted here, and
+        # readers of `event_chunks` never see a number appear below one they have read.
+        connection.execute(select(func.pg_advisory_xact_lock(_LOCK_OF_POSTGRESQL)))
+    before = _last_sequence(connection)
+    inserted = bulk_insert(
+        connection, applied_events, Columns.EVENT, rows, "ON CONFLICT (event_id) DO NOTHING"
+    )
+    if inserted:
+        advance_state(connection, before)
+    return inserted
+
+
+def _store_offsets(
+    connection: Connection, group: str, offsets: Mapping[TopicPartition, int]
+) -> None:
+    bulk_insert(
+        connection,
+        consumer_offsets,
+        ("consumer_group", "topic", "partition", "next_offset"),
+        [(group, p.topic, p.partition, offset) for p, offset in offsets.items()],
+        "ON CONFLICT (consumer_group, topic, partition) "
+        "DO UPDATE SET next_offset = excluded.next_offset",
+    )
+
+
+def _store_dead_letters(connection: Connection, letters: Sequence[DeadLetter]) -> None:
+    bulk_insert(
+        connection,
+        dead_letters,
+        _LETTER_COLUMNS,
+        [
+            (d.topic, d.partition, d.offset, d.key and d.key[:_KEY_MAX], d.value, d.reason)
+            for d in letters
+        ],
+        'ON CONFLICT (topic, partition, "offset") DO NOTHING',
+    )
+
+
+def _last_sequence(connection: Connection) -> int:
+    return connection.execute(_LAST).scalar() or 0
+
+
+def _in_order(
+    connection: Connection, keys: Sequence[Column[str]], values: Sequence[Column[Any]]
+) -> Iterator[tuple[Any, ...]]:
+    """Rows of a table by its primary key in code point order, some at a time."""
+    # PostgreSQL orders text by language unless told otherwise; SQLite by its bytes.
+    by_bytes = connection.dialect.name == "postgresql"
+    ordered = [key.collate("C") if by_bytes else key for key in keys]
+    page: Any = select(*keys, *values).order_by(*ordered).limit(_HASHED_ROWS)
+    query = page
+    while True:
+        rows = sorted(zip(*fetch_columns(connection, query), strict=True))
+        yield from rows
+        if len(rows) < _HASHED_ROWS:
+            return
+        query = page.where(tuple_(*ordered) > tuple_(*rows[-1][: len(keys)]))

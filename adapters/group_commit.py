@@ -1,0 +1,119 @@
+"""Group commit: many callers, one writer thread, one transaction for all that wait."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
+
+import structlog
+
+from recommender.errors import StoreUnavailable
+
+Work = TypeVar("Work")
+Answer = TypeVar("Answer")
+_log = structlog.get_logger()
+
+
+class GroupCommit(Generic[Work, Answer]):
+    """Hands the work of all waiting callers to `commit` at once, in a thread of its own.
+
+    `commit` gets the works in the order of arrival, returns one answer for each after its
+    transaction is on disk, and raises when nothing of it was written; then every caller of that
+    batch gets StoreUnavailable and the thread goes on. While a commit waits for the disk the
+    next batch gathers, so batches grow with the load and nobody waits when there is none.
+    """
+
+    def __init__(
+        self, name: str, commit: Callable[[Sequence[Work]], Sequence[Answer]], waiting_max: int
+    ) -> None:
+        """`waiting_max` bounds the sum of the sizes given to `submit` (waiting or in work)."""
+        self._commit = commit
+        self._waiting_max = waiting_max
+        self._lock = threading.Lock()
+        self._queue: list[_Waiter[Work, Answer]] = []
+        self._waiting = 0
+        self._closed = False
+        self._asleep = False
+        # A bare lock as signal: a Condition costs several times as much for each caller.
+        self._wake = threading.Lock()
+        self._wake.acquire()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    def submit(self, work: Work, size: int) -> Answer:
+        """Wait until `work` is committed and return its answer.
+
+        Raises:
+            StoreUnavailable: nothing of it was written (queue full, commit failed, closed).
+        """
+        waiter: _Waiter[Work, Answer] = _Waiter(work, size)
+        with self._lock:
+            if self._closed:
+                raise StoreUnavailable("closed")
+            if self._waiting + size > self._waiting_max:
+                raise StoreUnavailable("too much waits to be written", retry_after_s=1)
+            self._waiting += size
+            self._queue.append(waiter)
+            if self._asleep:
+                self._asleep = False
+                self._wake.release()
+        waiter.done.acquire()
+        if waiter.error is not None:
+            raise StoreUnavailable(str(waiter.error)) from waiter.error
+        assert waiter.answer is not None
+        return waiter.answer
+
+    def waiting(self) -> int:
+        """Sum of the sizes submitted and not yet answered."""
+        return self._waiting
+
+    def close(self) -> None:
+        """Commit what waits, then stop; `submit` raises from now on."""
+        with self._lock:
+            self._closed = True
+            if self._asleep:
+                self._asleep = False
+                self._wake.release()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            with self._lock:
+                batch, self._queue = self._queue, []
+                if not batch:
+                    if self._closed:
+                        return
+                    self._asleep = True
+            if batch:
+                self._settle(batch)
+            else:
+                self._wake.acquire()
+
+    def _settle(self, batch: list[_Waiter[Work, Answer]]) -> None:
+        try:
+            answers = self._commit([waiter.work for waiter in batch])
+            for waiter, answer in zip(batch, answers, strict=True):
+                waiter.answer = answer
+        except Exception as error:  # noqa: BLE001  the callers get it; the thread must go on
+            _log.error("group_commit_failed", thread=self._thread.name, error=repr(error))
+            for waiter in batch:
+                waiter.error = error
+        with self._lock:
+            self._waiting -= sum(waiter.size for waiter in batch)
+        for waiter in batch:
+            waiter.done.release()
+
+
+class _Waiter(Generic[Work, Answer]):
+    """A caller's work and what became of it; `done` is released when that is known."""
+
+    __slots__ = ("answer", "done", "error", "size", "work")
+
+    def __init__(self, work: Work, size: int) -> None:
+        self.work = work
+        self.size = size
+        self.answer: Answer | None = None
+        self.error: Exception | None = None
+        self.done = threading.Lock()
+        self.done.acquire()

@@ -1,0 +1,172 @@
+"""Answers given, written behind the requests in groups (`ports.ResponseLog`)."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+
+import structlog
+from sqlalchemy import Engine, bindparam, select
+
+from adapters.bulk_insert import bulk_insert
+from adapters.database import reading, writing
+from adapters.tables import responses
+from recommender.errors import StoreUnavailable
+from recommender.types import AnsweredRecord
+
+_FIELDS = (
+    "request_id", "timestamp_ms", "user_id", "variant", "model_version", "history_version",
+    "is_personalized", "status", "latency_us", "body",
+)  # fmt: skip
+_TRACE = select(*(responses.c[name] for name in _FIELDS)).where(
+    responses.c.request_id == bindparam("request")
+)
+_PAUSE_MIN_S, _PAUSE_MAX_S = 0.1, 5.0
+_log = structlog.get_logger()
+
+
+class SqlResponseLog:
+    """A bounded queue and one writer thread.
+
+    What waits longest waits `flush_s` and the write itself: that much a kill -9 can lose. While
+    the disk fails the writer tries again and answers gather up to `waiting_max`; further ones are
+    dropped and counted.
+    """
+
+    def __init__(self, engine: Engine, waiting_max: int = 20_000, flush_s: float = 0.1) -> None:
+        self._engine = engine
+        self._waiting_max = waiting_max
+        self._flush_s = flush_s
+        self._changed = threading.Condition()
+        # Both by request id, so that `trace` finds what is not on disk yet.
+        self._waiting: dict[str, AnsweredRecord] = {}
+        self._in_work: dict[str, AnsweredRecord] = {}
+        self._room = waiting_max
+        self._taken = 0
+        self._settled = 0
+        self._dropped = 0
+        self._failures = 0
+        self._hurry = False
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="response-log", daemon=True)
+        self._thread.start()
+
+    def record(self, answered: AnsweredRecord) -> bool:
+        """As `ports.ResponseLog.record`; about a microsecond."""
+        with self._changed:
+            if self._room <= 0 or self._closed:
+                self._dropped += 1
+                return False
+            waiting = self._waiting
+            before = len(waiting)
+            waiting[answered.request_id] = answered
+            if len(waiting) == before:
+                return True
+            self._room -= 1
+            self._taken += 1
+            if not before:
+                self._changed.notify_all()
+        return True
+
+    def trace(self, request_id: str) -> AnsweredRecord | None:
+        """As `ports.ResponseLog.trace`."""
+        with self._changed:
+            found = self._waiting.get(request_id) or self._in_work.get(request_id)
+        if found is not None:
+            return found
+        with reading(self._engine) as connection:
+            row = connection.execute(_TRACE, {"request": request_id}).first()
+        return None if row is None else AnsweredRecord(*row)
+
+    def flush(self) -> None:
+        """As `ports.ResponseLog.flush`.
+
+        Raises:
+            StoreUnavailable: a write failed meanwhile; the writer goes on trying.
+        """
+        with self._changed:
+            target, failures = self._taken, self._failures
+            while self._settled < target:
+                self._hurry = True
+                self._changed.notify_all()
+                self._changed.wait()
+                if self._failures != failures:
+                    raise StoreUnavailable("answers cannot be written now")
+
+    def dropped(self) -> int:
+        """As `ports.ResponseLog.dropped`."""
+        return self._dropped
+
+    def failures(self) -> int:
+        """Failed writes since the start; each was tried again."""
+        return self._failures
+
+    def waiting(self) -> int:
+        """Answers not on disk yet."""
+        return self._waiting_max - self._room
+
+    def close(self) -> None:
+        """Write what waits and stop; what cannot be written is dropped and counted."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        self._thread.join()
+
+    # --- the writer thread
+
+    def _run(self) -> None:
+        while batch := self._next_batch():
+            lost = self._write_until_done(list(batch.values()))
+            with self._changed:
+                self._dropped += lost
+                self._in_work = {}
+                self._room += len(batch)
+                self._settled += len(batch)
+                self._changed.notify_all()
+
+    def _next_batch(self) -> dict[str, AnsweredRecord]:
+        """All that waits, after it had time to gather; empty when closed and done."""
+        with self._changed:
+            self._changed.wait_for(lambda: bool(self._waiting) or self._closed)
+            if self._waiting:
+                self._changed.wait_for(lambda: self._hurry or self._closed, self._flush_s)
+            self._hurry = False
+            self._in_work, self._waiting = self._waiting, {}
+            return self._in_work
+
+    def _write_until_done(self, batch: Sequence[AnsweredRecord]) -> int:
+        """Write the batch, however long it takes; how many answers had to be given up."""
+        pause_s = _PAUSE_MIN_S
+        while True:
+            closed = self._closed
+            try:
+                self._write(batch)
+            except StoreUnavailable as error:
+                _log.error("response_log_write_failed", answers=len(batch), error=str(error))
+                with self._changed:
+                    self._failures += 1
+                    self._changed.notify_all()
+                    if closed:
+                        return len(batch)
+                    self._changed.wait_for(lambda: self._closed, pause_s)
+                pause_s = min(2 * pause_s, _PAUSE_MAX_S)
+            except Exception as error:  # noqa: BLE001  a bad answer must not stop the log
+                _log.error("response_log_bad_answer", answers=len(batch), error=repr(error))
+                if len(batch) == 1:
+                    return 1
+                return sum(self._write_until_done([answered]) for answered in batch)
+            else:
+                return 0
+
+    def _write(self, batch: Sequence[AnsweredRecord]) -> None:
+        rows = [
+            (
+                a.request_id, a.timestamp_ms, a.user_id, a.variant, a.model_version,
+                a.history_version, a.is_personalized, a.status, a.latency_us, a.body,
+            )
+            for a in batch
+        ]  # fmt: skip
+        with writing(self._engine) as connection:
+            bulk_insert(
+                connection, responses, _FIELDS, rows, "ON CONFLICT (request_id) DO NOTHING"
+            )

@@ -1,0 +1,84 @@
+"""Builds adapters from the settings, for the server and for the command line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Engine
+
+from adapters.allow_list import SqlAllowList
+from adapters.api_keys import SqlApiKeys
+from adapters.audit_log import SqlAuditLog
+from adapters.catalogue import SqlCatalogue
+from adapters.database import open_database
+from adapters.embedded_log import EmbeddedLog
+from adapters.event_store import SqlEventStore
+from adapters.imports import SqlImports
+from adapters.job_leases import SqlJobLeases
+from adapters.model_files import ModelFiles
+from adapters.response_log import SqlResponseLog
+from adapters.signing import Verifier, open_signer, open_verifier, public_key_file
+from recommender.bundle import ModelBundle
+from settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class StoreSide:
+    """Everything over the store's database."""
+
+    engine: Engine
+    store: SqlEventStore
+    catalogue: SqlCatalogue
+    imports: SqlImports
+    api_keys: SqlApiKeys
+    audit: SqlAuditLog
+    allow_list: SqlAllowList
+    leases: SqlJobLeases
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self.engine.dispose()
+
+
+def open_store(settings: Settings) -> StoreSide:
+    """Open and migrate the store.
+
+    Raises:
+        StoreUnavailable: it cannot be opened.
+    """
+    engine = open_database(settings.store(), "store")
+    return StoreSide(
+        engine, SqlEventStore(engine), SqlCatalogue(engine), SqlImports(engine),
+        SqlApiKeys(engine), SqlAuditLog(engine), SqlAllowList(engine), SqlJobLeases(engine),
+    )
+
+
+def open_log(settings: Settings) -> EmbeddedLog:
+    """The outbox and bus."""
+    return EmbeddedLog(
+        open_database(settings.log(), "log"), settings.topic_partitions,
+        settings.outbox_queue_max_events, settings.hourly_ratings(),
+    )
+
+
+def open_response_log(settings: Settings) -> SqlResponseLog:
+    """Where answers are kept."""
+    return SqlResponseLog(
+        open_database(settings.responses(), "responses"), settings.response_log_queue_max,
+        settings.response_log_flush_s,
+    )
+
+
+def open_model_files(settings: Settings, publishing: bool) -> ModelFiles[ModelBundle]:
+    """The registry; the private key is opened (and made at first) for publishing only."""
+    signer = open_signer(settings.signing_key()) if publishing else None
+    return ModelFiles(
+        settings.registry_folder, ModelBundle, open_keys(settings), signer,
+        settings.model_file_max_bytes,
+    )
+
+
+def open_keys(settings: Settings) -> Verifier:
+    """The accepted public keys: the one beside the private key when it is here, and all others."""
+    own = public_key_file(settings.signing_key())
+    return open_verifier([*([own] if own.exists() else []), *settings.verify_key_files])

@@ -1,0 +1,35 @@
+"""Answers given."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Create the tables."""
+    op.create_table(
+        "responses",
+        sa.Column("request_id", sa.String(length=36), nullable=False),
+        sa.Column("timestamp_ms", sa.BigInteger(), nullable=False),
+        sa.Column("user_id", sa.String(length=128), nullable=False),
+        sa.Column("variant", sa.String(length=64), nullable=False),
+        sa.Column("model_version", sa.String(length=32), nullable=False),
+        sa.Column("history_version", sa.BigInteger(), nullable=False),
+        sa.Column("is_personalized", sa.Boolean(), nullable=False),
+        sa.Column("status", sa.SmallInteger(), nullable=False),
+        sa.Column("latency_us", sa.Integer(), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("request_id", name="pk_responses"),
+        sqlite_with_rowid=False,
+    )
+
+
+def downgrade() -> None:
+    """Drop them."""
+    op.drop_table("responses")

@@ -1,0 +1,85 @@
+"""What a batch of records from the bus holds: events to apply, dead letters, offsets."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import orjson
+import pandas as pd
+
+from recommender.event_codec import Origin, Row, decode
+from recommender.schemas import Columns, event_frame, validate
+from recommender.topics import dead_letter_topic
+from recommender.types import DeadLetter, Message, Record, TopicPartition
+
+
+@dataclass(frozen=True, slots=True)
+class RecordBatch:
+    """`frame` has the columns `Columns.EVENT`, validated; `offsets` are the next to read."""
+
+    frame: pd.DataFrame
+    letters: tuple[DeadLetter, ...]
+    offsets: dict[TopicPartition, int]
+
+
+def read_batch(records: Sequence[Record], cluster_id: str, now_ms: int) -> RecordBatch:
+    """Sort records into events and dead letters with a reason. `now_ms` is UTC.
+
+    The time bound of an event is the later of `now_ms` and the newest record: what was accepted
+    before the clock was set back stays acceptable.
+    """
+    rows: list[Row] = []
+    sources: list[Record] = []
+    letters: list[DeadLetter] = []
+    ends: dict[tuple[str, int], int] = {}
+    for record in records:
+        ends[record.topic, record.partition] = record.offset + 1
+        row = decode(
+            record.value,
+            Origin(
+                cluster_id, record.topic, record.partition, record.offset, record.timestamp_ms
+            ),
+        )
+        if isinstance(row, str):
+            letters.append(dead_letter(record, row))
+        else:
+            rows.append(row)
+            sources.append(record)
+    columns = list(zip(*rows, strict=True)) or [()] * len(Columns.EVENT)
+    frame = event_frame(columns, text="object")
+    newest_ms = max((record.timestamp_ms for record in records), default=now_ms)
+    good, bad = validate(frame, max(now_ms, newest_ms))
+    letters += [dead_letter(sources[at], reason) for at, reason in bad]
+    offsets = {TopicPartition(*place): end for place, end in ends.items()}
+    return RecordBatch(good, tuple(letters), offsets)
+
+
+def dead_letter(record: Record, reason: str) -> DeadLetter:
+    """The record kept as it came, with the reason why it is not applied."""
+    return DeadLetter(
+        record.topic, record.partition, record.offset, record.key, record.value, reason
+    )
+
+
+def dead_letter_message(letter: DeadLetter) -> Message:
+    """The letter as it goes to the dead-letter topic.
+
+    The key names the record and the value follows from the letter alone: should it be published
+    again after a crash, readers see the same message twice, and a compacted topic keeps one.
+    """
+    try:
+        value = {"value": letter.value.decode()}
+    except UnicodeDecodeError:
+        value = {"value_base64": base64.b64encode(letter.value).decode()}
+    body = {
+        "topic": letter.topic,
+        "partition": letter.partition,
+        "offset": letter.offset,
+        "key": letter.key,
+        "reason": letter.reason,
+        **value,
+    }
+    key = f"{letter.topic}/{letter.partition}/{letter.offset}"
+    return Message(dead_letter_topic(letter.topic), key, orjson.dumps(body))
