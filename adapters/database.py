@@ -108,21 +108,20 @@ def version_table(name: DatabaseName) -> str:
     return f"alembic_version_{name}"
 
 
-def unavailable(error: BaseException) -> StoreUnavailable | None:
-    """The StoreUnavailable that a driver's error stands for, None when it is another matter."""
-    if isinstance(error, sqlite3.Error):
-        code = getattr(error, "sqlite_errorcode", None)
-        if code is None or code & 0xFF in _OUR_MISTAKES:
-            return None
-        return StoreUnavailable(f"database unavailable: {error}")
-    return None
+def _busy(error: BaseException | None) -> bool:
+    busy = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+    return isinstance(error, sqlite3.Error) and error.sqlite_errorcode & 0xFF in busy
 
 
 def _translate(context: ExceptionContext) -> BaseException | None:
+    """The one place where a failure of a database becomes StoreUnavailable."""
     original = context.original_exception
     if isinstance(original, sqlite3.Error):
-        return unavailable(original)
-    lost = isinstance(context.sqlalchemy_exception, OperationalError | InterfaceError)
+        # Errors of the driver itself (a wrong number of values, say) carry no code.
+        code: int | None = getattr(original, "sqlite_errorcode", None)
+        lost = code is not None and code & 0xFF not in _OUR_MISTAKES
+    else:
+        lost = isinstance(context.sqlalchemy_exception, OperationalError | InterfaceError)
     return StoreUnavailable(f"database unavailable: {original}") if lost else None
 
 
@@ -176,8 +175,8 @@ def _enter_wal(engine: Engine) -> None:
         try:
             with reading(engine) as connection:
                 mode = connection.exec_driver_sql("PRAGMA journal_mode = WAL").scalar()
-        except StoreUnavailable:
-            if time.monotonic() > deadline:
+        except StoreUnavailable as error:
+            if not _busy(error.__cause__) or time.monotonic() > deadline:
                 raise
         else:
             if mode == "wal":

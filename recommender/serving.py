@@ -146,10 +146,11 @@ def recommend_encoded(bundle: ModelBundle, user: EncodedUser,
     if not user.is_new:
         ranked = bundle.model.rank(user.history, excluded, options.k, allowed)
         items = _with_reasons(bundle, user, ranked.items, ranked.because, _popular(options))
-        personal = bool(len(ranked.because)) and int(ranked.because.max()) != NO_SOURCE
-        excluded = np.concatenate((excluded, ranked.items))
+        personal = any(item.reason_item_ids for item in items)
     from_model = len(items)
     if from_model < options.k:
+        if from_model:
+            excluded = np.concatenate((excluded, ranked.items))
         taste = taste_of_history(bundle, user.history) if user.taste is None else user.taste
         for kind, more in fill(bundle, user.history, taste, excluded,
                                options.k - from_model, allowed):
@@ -194,15 +195,13 @@ def _popular(options: RecommendOptions) -> ReasonKind:
 def _with_reasons(bundle: ModelBundle, user: EncodedUser, items: Int32s, because: Int32s,
                   otherwise: ReasonKind) -> list[RecommendedItem]:
     """Items with the history entry that led to each; `otherwise` where none did."""
-    ids, sources = bundle.item_ids, user.history.items
-    reasoned = []
-    for item, position in zip(items.tolist(), because.tolist(), strict=True):
-        if position == NO_SOURCE:
-            reasoned.append(RecommendedItem(ids[item], otherwise, ()))
-            continue
-        kind = otherwise
-        if otherwise is not ReasonKind.SIMILAR_CONTENT:
-            kind = (ReasonKind.BECAUSE_YOU_RATED if user.rated[position]
-                    else ReasonKind.BECAUSE_YOU_WATCHED)
-        reasoned.append(RecommendedItem(ids[item], kind, (ids[sources[position]],)))
-    return reasoned
+    ids, sources, rated = bundle.item_ids, user.history.items, user.rated
+    by_rating, by_watching = ReasonKind.BECAUSE_YOU_RATED, ReasonKind.BECAUSE_YOU_WATCHED
+    if otherwise is ReasonKind.SIMILAR_CONTENT:
+        by_rating = by_watching = otherwise
+    return [
+        RecommendedItem(ids[item], otherwise, ()) if position == NO_SOURCE else
+        RecommendedItem(ids[item], by_rating if rated[position] else by_watching,
+                        (ids[sources[position]],))
+        for item, position in zip(items.tolist(), because.tolist(), strict=True)
+    ]

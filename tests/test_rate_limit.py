@@ -6,18 +6,19 @@ import time
 from typing import Any
 
 import pytest
-from limits.storage import MemoryStorage, Storage
+from limits.storage import Storage
 
 from recommender.types import Role
 from tests.web_world import World
 from web.services import WebOptions
+from web.window_storage import WindowStorage
 
 
 class SharedStorage(Storage):
     """A storage that several applications share, as replicas share a server's."""
 
     STORAGE_SCHEME = ["shared"]  # noqa: RUF012 (declared so in `Storage`)
-    kept = MemoryStorage()
+    kept = WindowStorage()
 
     @property
     def base_exceptions(self) -> type[Exception]:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from pandera.errors import SchemaErrors
 
@@ -102,6 +103,7 @@ values = {
 }
 
 
+@hypothesis_settings(max_examples=40)
 @given(st.lists(st.fixed_dictionaries({}, optional=values), min_size=1, max_size=4))
 def test_validate_and_the_pandera_schema_agree_on_every_row(rows: list[dict[str, Any]]) -> None:
     batch = frame(*(row(**changes) for changes in rows))

@@ -17,7 +17,7 @@ from web.limits import AddressLimits
 from web.operations import RouteTable
 from web.reading import IDEMPOTENCY_KEY
 from web.request_context import ApiRequest, this_request
-from web.request_metrics import RequestMetrics, register_exporter
+from web.request_metrics import RequestMetrics, register_exporter, with_common_headers
 from web.services import Services, WebOptions
 from web.surface import Register, Surface
 
@@ -73,6 +73,7 @@ def create_app(
         CORS(app, origins=list(options.cors_origins),
              allow_headers=["Authorization", "Content-Type", "X-API-Key", IDEMPOTENCY_KEY],
              expose_headers=["X-Request-ID", "Retry-After"])
+    app.wsgi_app = with_common_headers(app.wsgi_app)  # type: ignore[method-assign,assignment]
     if options.trusted_proxies:
         hops = options.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]

@@ -16,12 +16,12 @@ from flask import Flask
 from flask_limiter import Limiter
 from limits import RateLimitItem, RateLimitItemPerMinute
 from limits.errors import StorageError
-from limits.storage import MemoryStorage
 
 from recommender.ports import Telemetry
 from web.errors import ProblemError
 from web.request_context import ApiRequest, this_request
 from web.services import WebOptions
+from web.window_storage import WindowStorage
 
 _log = structlog.get_logger("web")
 _View = TypeVar("_View", bound=Callable[..., object])
@@ -56,7 +56,7 @@ class AddressLimits:
         self._limiter.init_app(app)
         self._hit = self._limiter.limiter.hit
         self._storage = self._limiter.storage
-        self._local = isinstance(self._storage, MemoryStorage)
+        self._local = isinstance(self._storage, WindowStorage)
         self._item: RateLimitItem = RateLimitItemPerMinute(options.rate_limit_per_minute)
         self._blocked_after = options.rate_limit_blocked_after
         self._block_s = options.rate_limit_block_s

@@ -28,7 +28,7 @@ from recommender.serving import (
 )
 from recommender.types import AnsweredRecord, History
 from web.cards import Cards
-from web.operations import Operation, Who
+from web.operations import JSON, Operation, Who
 from web.payloads import Id, K, Text
 from web.reading import path_id
 from web.recommendation_answer import EncodedAnswer, Origin, RecommendAnswer, encode_answer
@@ -156,7 +156,7 @@ class RecommendRoutes:
             answer.history_version, answer.is_personalized, 200,
             int((perf_counter() - request.started) * 1e6), body))
         self._count(answer.kind)
-        return Response(body, mimetype="application/json")
+        return Response(body, content_type=JSON)
 
 
 def topic(lists: Lists) -> Register:

@@ -11,7 +11,7 @@ from typing import Literal
 import orjson
 from pydantic import BaseModel
 
-from recommender.serving import Recommendation, RecommendedItem
+from recommender.serving import ReasonKind, Recommendation, RecommendedItem
 
 
 class Reason(BaseModel):
@@ -54,6 +54,10 @@ class RecommendAnswer(BaseModel):
     is_personalized: bool
     fallback: Literal["new_user", "no_model", "short_list"] | None
     provenance: AnswerProvenance
+
+
+_RANKS = tuple(b'{"rank":%d,' % rank for rank in range(1, 101))
+_REASONS = {kind: b',"reason":{"kind":"%s","item_ids":[' % kind.encode() for kind in ReasonKind}
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,9 +136,8 @@ def _encode_origin(origin: Origin) -> bytes:
 
 def _encode_items(items: Sequence[RecommendedItem], card: Callable[[str], bytes]) -> bytes:
     return b",".join([
-        b'{"rank":%d,%s,"reason":{"kind":"%s","item_ids":[%s]}}'
-        % (rank, card(item.item_id), item.reason_kind.encode(), _quoted(item.reason_item_ids))
-        for rank, item in enumerate(items, 1)
+        b"%s%s%s%s]}}" % (ranked, card(item_id), _REASONS[kind], _quoted(reason_item_ids))
+        for ranked, (item_id, kind, reason_item_ids) in zip(_RANKS, items, strict=False)
     ])
 
 

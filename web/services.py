@@ -101,6 +101,6 @@ class WebOptions:
     rate_limit_blocked_after: int = 3
     rate_limit_block_s: int = 300
     retrain_limit: str = "6 per minute"
-    limits_storage_uri: str = "memory://"
+    limits_storage_uri: str = "window-memory://"
     trusted_proxies: int = 0
     cors_origins: tuple[str, ...] = ()

@@ -13,7 +13,7 @@ from recommender.ports import Consumer, EventBus, EventStore, Telemetry
 from recommender.record_batch import RecordBatch, dead_letter, read_batch
 from recommender.schemas import Columns, event_frame
 from recommender.topics import EVENT_TOPICS
-from recommender.types import Record, TopicPartition
+from recommender.types import Applied, Record, TopicPartition
 from workers.dead_letter_post import DeadLetterPost
 
 OnApplied = Callable[[Collection[str], int, int, float | None], None]
@@ -136,28 +136,29 @@ class IngestWorker:
     def _apply(self, records: Sequence[Record]) -> None:
         try:
             batch = read_batch(records, self._cluster_id, self._clock_ms())
-            self._store_batch(batch)
+            done = self._store_batch(batch)
         except StoreUnavailable:
             raise
         except Exception as error:  # noqa: BLE001  no record may block those behind it
             _log.error("batch_cannot_be_applied", records=len(records), error=repr(error))
-            if len(records) == 1:
-                self._store_batch(_only_letter(records[0], repr(error)))
-            else:
+            if len(records) > 1:
                 half = len(records) // 2
                 self._apply(records[:half])
                 self._apply(records[half:])
-
-    def _store_batch(self, batch: RecordBatch) -> None:
-        done = self._store.apply(batch.frame, batch.offsets, batch.letters, self._group)
-        self._announce(batch, done.applied, done.duplicates)
+                return
+            batch = _only_letter(records[0], repr(error))
+            done = self._store_batch(batch)
+        self._announce(batch, done)
         if batch.letters:
             _log.warning(
                 "dead_letters", letters=len(batch.letters), first_reason=batch.letters[0].reason
             )
             self._post.send(batch.letters)
 
-    def _announce(self, batch: RecordBatch, applied: int, duplicates: int) -> None:
+    def _store_batch(self, batch: RecordBatch) -> Applied:
+        return self._store.apply(batch.frame, batch.offsets, batch.letters, self._group)
+
+    def _announce(self, batch: RecordBatch, done: Applied) -> None:
         frame = batch.frame
         freshness_s: float | None = None
         if len(frame):
@@ -165,14 +166,14 @@ class IngestWorker:
             freshness_s = max(0.0, (self._clock_ms() - oldest_ms) / 1000)
         # The commit is done: what fails from here on must not undo or repeat it.
         try:
-            self._telemetry.events_applied(applied)
-            self._telemetry.events_duplicate(duplicates)
+            self._telemetry.events_applied(done.applied)
+            self._telemetry.events_duplicate(done.duplicates)
             self._telemetry.events_dead_lettered(len(batch.letters))
-            if applied and freshness_s is not None:
+            if done.applied and freshness_s is not None:
                 self._telemetry.freshness(freshness_s)
             if self._on_applied is not None:
                 users = set(frame[Columns.USER])
-                self._on_applied(users, applied, duplicates, freshness_s)
+                self._on_applied(users, done.applied, done.duplicates, freshness_s)
         except Exception:  # noqa: BLE001  see above
             _log.exception("announcement_of_applied_events_failed")
 

@@ -1,0 +1,324 @@
+"""Ingest applies every record of the bus once, whatever fails on the way."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from adapters.embedded_log import EmbeddedLog
+from adapters.event_store import SqlEventStore
+from recommender.errors import BusUnavailable, StoreUnavailable
+from recommender.record_batch import dead_letter_message, read_batch
+from recommender.topics import EVENT_TOPICS, RATINGS, dead_letter_topic
+from recommender.types import DeadLetter, Message, Record, TopicPartition
+from tests.databases_of_tests import full_disk, new_database
+from tests.sample_events import NOW_MS, rating, search, watch
+from tests.worker_fakes import KeptTelemetry
+from workers.ingest import IngestWorker
+
+
+class World:
+    """A log, a store and an ingest worker between them; `step` of tests changes the parts."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.log_engine = new_database(folder, "log")
+        self.store_engine = new_database(folder, "store")
+        self.log = EmbeddedLog(self.log_engine, 3, clock_ms=lambda: NOW_MS)
+        self.store = SqlEventStore(self.store_engine)
+        self.telemetry = KeptTelemetry()
+        self.announced: list[tuple[set[str], int, int, float | None]] = []
+        self.workers: list[IngestWorker] = []
+
+    def worker(self, **changes: Any) -> IngestWorker:
+        arguments: dict[str, Any] = {
+            "bus": self.log, "store": self.store, "telemetry": self.telemetry,
+            "cluster_id": self.log.cluster_id, "clock_ms": lambda: NOW_MS + 1000,
+            "on_applied": self._announce, "linger_s": 0.01, **changes,
+        }  # fmt: skip
+        self.workers.append(IngestWorker(**arguments))
+        return self.workers[-1]
+
+    def start(self, **changes: Any) -> IngestWorker:
+        worker = self.worker(**changes)
+        worker.start()
+        return worker
+
+    def _announce(
+        self, users: Collection[str], applied: int, duplicates: int, freshness_s: float | None
+    ) -> None:
+        self.announced.append((set(users), applied, duplicates, freshness_s))
+
+    def close(self) -> None:
+        for worker in self.workers:
+            assert worker.stop()
+        self.log.close()
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    made = World(tmp_path)
+    yield made
+    made.close()
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen within 10 s"
+        time.sleep(0.005)
+
+
+def applied(world: World) -> int:
+    return world.store.counts()["events"]
+
+
+def test_accepted_events_reach_the_store_and_are_announced(world: World) -> None:
+    world.start()
+    world.log.accept([rating("a"), watch("b", "u2"), search("c", "u3")])
+    wait_for(lambda: applied(world) == 3)
+    wait_for(lambda: sum(a for _, a, _, _ in world.announced) == 3)
+    assert set().union(*(users for users, *_ in world.announced)) == {"u1", "u2", "u3"}
+    assert world.announced[0][3] == pytest.approx(0.995)
+    assert sum(count for (count,) in world.telemetry.of("events_applied")) == 3
+    assert world.telemetry.of("freshness")
+
+
+def test_a_single_event_is_applied_at_once(world: World) -> None:
+    world.start(linger_s=5.0)
+    time.sleep(0.1)
+    begun = time.monotonic()
+    world.log.accept([rating("a")])
+    wait_for(lambda: applied(world) == 1)
+    assert time.monotonic() - begun < 1
+
+
+def test_under_load_transactions_are_at_least_the_linger_apart(world: World) -> None:
+    world.start(linger_s=0.2)
+    begun = time.monotonic()
+    for i in range(40):
+        world.log.accept([rating(f"e{i}", item=f"m{i}")])
+        time.sleep(0.01)
+    wait_for(lambda: applied(world) == 40)
+    assert len(world.announced) <= (time.monotonic() - begun) / 0.2 + 2
+
+
+def test_a_restarted_worker_goes_on_where_the_store_says(world: World) -> None:
+    first = world.start()
+    world.log.accept([rating(f"a{i}", user=f"u{i}") for i in range(20)])
+    wait_for(lambda: applied(world) == 20)
+    assert first.stop()
+    assert not first.alive()
+    world.log.accept([rating(f"b{i}", user=f"u{i}") for i in range(20)])
+    world.start()
+    wait_for(lambda: applied(world) == 40)
+    assert sum(duplicates for _, _, duplicates, _ in world.announced) == 0
+    assert world.store.offsets() == {
+        p: end for p, end in world.log.end_offsets(EVENT_TOPICS).items() if end
+    }
+
+
+def test_reading_the_whole_log_again_changes_nothing(world: World) -> None:
+    world.start().stop()
+    events = [rating(f"e{i}", f"u{i % 5}", f"m{i % 7}", rating=i % 10 / 2 + 0.5,
+                     timestamp_ms=NOW_MS - i % 3) for i in range(50)]  # fmt: skip
+    world.log.accept(events)
+    world.start()
+    wait_for(lambda: applied(world) == 50)
+    before = world.store.state_hash()
+    world.workers[-1].stop()
+    world.start(group="replay")
+    wait_for(lambda: sum(d for _, _, d, _ in world.announced) == 50)
+    assert world.store.state_hash() == before
+    assert applied(world) == 50
+
+
+def test_bad_records_become_dead_letters_with_reasons_and_block_nothing(world: World) -> None:
+    world.log.accept([rating("before")])
+    world.log.publish([
+        Message(RATINGS, "u1", b"\xff not json"),
+        Message(RATINGS, "u1", b'{"user_id":"u1","item_id":"m1","rating":7}'),
+        Message(RATINGS, "u1", b'{"user_id":"u1","item_id":"m9","rating":4}'),
+    ])  # fmt: skip
+    world.log.accept([rating("after", item="m2")])
+    world.start()
+    wait_for(lambda: applied(world) == 3)
+    wait_for(lambda: world.store.counts()["dead_letters"] == 2)
+    letters = world.store.dead_letters()
+    assert sorted(letter.reason.split(":")[0] for letter in letters) == ["not JSON", "rating"]
+    assert {letter.value[:1] for letter in letters} == {b"\xff", b"{"}
+    assert sum(n for (n,) in world.telemetry.of("events_dead_lettered")) == 2
+    consumer = world.log.consumer("test", [dead_letter_topic(RATINGS)])
+    records: list[Record] = []
+    wait_for(lambda: bool(records.extend(consumer.poll(10, 0.1))) or len(records) == 2)
+    assert {record.key for record in records} == {
+        f"{letter.topic}/{letter.partition}/{letter.offset}" for letter in letters
+    }
+
+
+def test_dead_letters_are_published_once_over_restarts(world: World) -> None:
+    world.log.publish([Message(RATINGS, "u1", b"bad")])
+    for _ in range(3):
+        worker = world.start()
+        wait_for(lambda: world.store.counts()["dead_letters"] == 1)
+        wait_for(lambda: bool(world.store.offsets("ingest.dead-letter")))
+        assert worker.stop()
+    assert sum(world.log.end_offsets([dead_letter_topic(RATINGS)]).values()) == 1
+
+
+def test_letters_that_the_bus_refused_are_published_later_and_hold_up_nothing(
+    world: World,
+) -> None:
+    refuse = threading.Event()
+    refuse.set()
+
+    class Bus:
+        def publish(self, messages: object) -> None:
+            if refuse.is_set():
+                raise BusUnavailable("not authorised")
+            world.log.publish(messages)  # type: ignore[arg-type]
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(world.log, name)
+
+    world.log.publish([Message(RATINGS, "u1", b"bad")])
+    world.log.accept([rating("good")])
+    world.start(bus=Bus())
+    wait_for(lambda: applied(world) == 1)
+    wait_for(lambda: world.store.counts()["dead_letters"] == 1)
+    assert sum(world.log.end_offsets([dead_letter_topic(RATINGS)]).values()) == 0
+    refuse.clear()
+    wait_for(lambda: sum(world.log.end_offsets([dead_letter_topic(RATINGS)]).values()) == 1)
+
+
+def test_a_record_that_the_store_cannot_take_is_set_aside_alone(world: World) -> None:
+    class Store:
+        def apply(self, frame: Any, *rest: Any, **named: Any) -> Any:
+            if (frame["event_id"] == "poison").any():
+                raise RuntimeError("the database cannot represent this")
+            return world.store.apply(frame, *rest, **named)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(world.store, name)
+
+    events = [rating(f"e{i}", item=f"m{i}") for i in range(20)]
+    world.log.accept([*events[:7], rating("poison"), *events[7:]])
+    world.start(store=Store())
+    wait_for(lambda: applied(world) == 20)
+    wait_for(lambda: world.store.counts()["dead_letters"] == 1)
+    assert "cannot represent" in world.store.dead_letters()[0].reason
+    assert orjson.loads(world.store.dead_letters()[0].value)["event_id"] == "poison"
+    assert sum(world.store.offsets().values()) == 21
+
+
+def test_a_store_that_is_away_loses_nothing(world: World) -> None:
+    world.start()
+    world.log.accept([rating("a")])
+    wait_for(lambda: applied(world) == 1)
+    with full_disk(world.store_engine):
+        world.log.accept([rating(f"e{i}", f"u{i}" + "x" * 90, f"m{i}") for i in range(300)])
+        time.sleep(0.4)
+        assert applied(world) == 1
+    wait_for(lambda: applied(world) == 301)
+    assert sum(d for _, _, d, _ in world.announced) == 0
+
+
+def test_a_bus_that_is_away_is_asked_again(world: World) -> None:
+    away = [3]
+
+    class Bus:
+        def consumer(self, *arguments: Any) -> Any:
+            away[0] -= 1
+            if away[0] >= 0:
+                raise BusUnavailable("no broker")
+            return world.log.consumer(*arguments)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(world.log, name)
+
+    world.log.accept([rating("a")])
+    world.start(bus=Bus())
+    wait_for(lambda: applied(world) == 1)
+
+
+def test_whatever_fails_in_an_announcement_the_events_stay_applied(world: World) -> None:
+    def fail(*_: object) -> None:
+        raise StoreUnavailable("no matter what it raises")
+
+    world.start(on_applied=fail)
+    world.log.accept([rating("a")])
+    wait_for(lambda: applied(world) == 1)
+    world.log.accept([rating("b")])
+    wait_for(lambda: applied(world) == 2)
+    assert not world.telemetry.of("events_duplicate") or not any(
+        count for (count,) in world.telemetry.of("events_duplicate")
+    )
+
+
+def test_a_log_that_ends_before_the_stored_offset_is_read_from_its_start(world: World) -> None:
+    world.store.apply(read_batch([], "c", NOW_MS).frame, {
+        TopicPartition(RATINGS, p): 1000 for p in range(3)
+    })  # fmt: skip
+    world.log.accept([rating("a")])
+    world.start()
+    wait_for(lambda: applied(world) == 1)
+
+
+def test_two_workers_share_the_work_and_apply_each_event_once(world: World) -> None:
+    world.start()
+    second = world.start()
+    world.log.accept([rating(f"e{i}", user=f"u{i}") for i in range(100)])
+    wait_for(lambda: applied(world) == 100)
+    second.stop()
+    world.log.accept([rating(f"f{i}", user=f"u{i}") for i in range(100)])
+    wait_for(lambda: applied(world) == 200)
+
+
+def test_stop_ends_an_idle_worker_within_two_seconds(world: World) -> None:
+    worker = world.start()
+    time.sleep(0.1)
+    begun = time.monotonic()
+    assert worker.stop()
+    assert time.monotonic() - begun < 2
+    assert not worker.alive()
+    assert world.worker().stop()
+
+
+def test_lag_is_told_for_each_partition(world: World) -> None:
+    world.log.accept([rating(f"e{i}", user=f"u{i}") for i in range(30)])
+    world.start()
+    wait_for(lambda: len(world.telemetry.of("consumer_lag")) >= 9)
+    told = {(topic, p) for topic, p, _ in world.telemetry.of("consumer_lag")}
+    assert told == {(t, p) for t in EVENT_TOPICS for p in range(3)}
+
+
+def record(value: bytes, offset: int = 0, timestamp_ms: int = NOW_MS) -> Record:
+    return Record(RATINGS, 0, offset, "u", value, timestamp_ms)
+
+
+def test_a_clock_set_back_does_not_turn_accepted_events_into_dead_letters() -> None:
+    value = b'{"user_id":"u","item_id":"m","rating":4}'
+    batch = read_batch([record(value)], "c", NOW_MS - 3_600_000)
+    assert (len(batch.frame), batch.letters) == (1, ())
+
+
+def test_a_batch_knows_the_next_offset_of_each_partition_also_for_bad_records() -> None:
+    batch = read_batch([record(b"bad", 4), record(b"bad", 5)], "c", NOW_MS)
+    assert batch.offsets == {TopicPartition(RATINGS, 0): 6}
+    assert len(batch.frame) == 0
+    assert [letter.offset for letter in batch.letters] == [4, 5]
+
+
+def test_a_dead_letter_message_is_the_same_each_time_and_holds_the_record() -> None:
+    for value, field in ((b"text", "value"), (b"\xff", "value_base64")):
+        letter = DeadLetter(RATINGS, 1, 9, None, value, "why")
+        message = dead_letter_message(letter)
+        assert message == dead_letter_message(letter)
+        assert (message.topic, message.key) == ("ratings.dead-letter", "ratings/1/9")
+        assert field in orjson.loads(message.value)

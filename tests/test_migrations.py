@@ -1,0 +1,132 @@
+"""The migrations make the tables that the code knows, once, whoever starts first."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine, inspect, text
+
+from adapters.database import (
+    HEADS,
+    METADATA,
+    MIGRATIONS,
+    DatabaseName,
+    current_revision,
+    open_database,
+    version_table,
+)
+from recommender.errors import StoreUnavailable
+from tests.databases_of_tests import new_database, sqlite_url
+
+NAMES: list[DatabaseName] = ["log", "store", "responses"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_newest_revision_is_the_one_that_the_code_names(name: DatabaseName) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.set_main_option("version_locations", str(MIGRATIONS / name / "versions"))
+    config.set_main_option("path_separator", "newline")
+    assert ScriptDirectory.from_config(config).get_heads() == [HEADS[name]]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_migrated_database_has_the_tables_that_the_code_knows(
+    tmp_path: Path, name: DatabaseName
+) -> None:
+    engine = new_database(tmp_path, name)
+    with engine.connect() as connection:
+        context = MigrationContext.configure(
+            connection, opts={"compare_type": True, "version_table": version_table(name)}
+        )
+        assert compare_metadata(context, METADATA[name]) == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_statements_kept_by_the_database_are_those_of_the_tables(
+    tmp_path: Path, name: DatabaseName
+) -> None:
+    # Finds what alembic does not compare: primary keys, WITHOUT ROWID, names of constraints.
+    migrated = new_database(tmp_path, name)
+    made = create_engine(f"sqlite:///{tmp_path}/made.db")
+    METADATA[name].create_all(made)
+    kept = text("SELECT name, sql FROM sqlite_master WHERE name NOT LIKE 'alembic%'")
+    schemas = []
+    for engine in (migrated, made):
+        with engine.connect() as connection:
+            rows = connection.execute(kept).all()
+        schemas.append({n: _normal(sql) for n, sql in rows if "alembic" not in n})
+    assert schemas[0] == schemas[1]
+
+
+def _normal(sql: str | None) -> list[str]:
+    return sorted((sql or "").replace("(", " ").replace(")", " ").replace(",", " ").split())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_opening_again_changes_nothing_and_is_quick(tmp_path: Path, name: DatabaseName) -> None:
+    new_database(tmp_path, name).dispose()
+    begun = time.perf_counter()
+    engine = new_database(tmp_path, name)
+    assert time.perf_counter() - begun < 0.3
+    assert current_revision(engine, name) == HEADS[name]
+
+
+def test_all_three_may_share_one_database(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/one.db"
+    engines = [open_database(url, name) for name in NAMES]
+    tables = set(inspect(engines[0]).get_table_names())
+    assert {t.name for m in METADATA.values() for t in m.sorted_tables} <= tables
+    assert {version_table(name) for name in NAMES} <= tables
+
+
+def test_processes_that_start_together_migrate_once(tmp_path: Path) -> None:
+    code = (
+        "import sys; from adapters.database import open_database, current_revision;"
+        "e = open_database(sys.argv[1], 'store'); print(current_revision(e, 'store'))"
+    )
+    url = sqlite_url(tmp_path / "new" / "folder", "store")
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, url], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            text=True, cwd=MIGRATIONS.parent,
+        )
+        for _ in range(3)
+    ]  # fmt: skip
+    for process in started:
+        out, err = process.communicate(timeout=60)
+        assert (process.returncode, out.strip()) == (0, HEADS["store"]), err
+
+
+def test_the_tables_can_be_taken_down_again(tmp_path: Path) -> None:
+    url = sqlite_url(tmp_path, "store")
+    engine = open_database(url, "store")
+    engine.dispose()
+    done = subprocess.run(
+        [sys.executable, "-m", "alembic", "-n", "store", "-x", f"url={url}", "downgrade", "base"],
+        cwd=MIGRATIONS.parent, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert inspect(create_engine(url)).get_table_names() == [version_table("store")]
+
+
+def test_a_place_that_cannot_hold_a_database_is_unavailable(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(StoreUnavailable):
+        open_database(f"sqlite:///{tmp_path}/file/store.db", "store")
+    (tmp_path / "store.db").write_bytes(b"not a database" * 100)
+    with pytest.raises(StoreUnavailable):
+        open_database(sqlite_url(tmp_path, "store"), "store")
+
+
+def test_a_database_in_memory_is_refused() -> None:
+    with pytest.raises(ValueError, match="needs a file"):
+        open_database("sqlite://", "store")

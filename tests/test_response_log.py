@@ -1,0 +1,146 @@
+"""Answers are logged behind the requests, and found from the moment they are recorded."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from adapters.response_log import SqlResponseLog
+from adapters.response_rows import answered_records
+from recommender.errors import StoreUnavailable
+from recommender.types import AnsweredRecord
+from tests.databases_of_tests import full_disk, locked, new_database
+
+
+def answered(name: str, **changes: object) -> AnsweredRecord:
+    record = AnsweredRecord(
+        name, 1_763_960_000_000, "u1", "A", "20261121T003000Z", 7, True, 200, 850, b'{"k":10}'
+    )
+    return replace(record, **changes)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Engine:
+    return new_database(tmp_path, "responses")
+
+
+@pytest.fixture
+def log(engine: Engine) -> Iterator[SqlResponseLog]:
+    opened = SqlResponseLog(engine, waiting_max=100, flush_s=0.02)
+    yield opened
+    opened.close()
+
+
+def test_a_trace_is_there_before_and_after_the_write(engine: Engine) -> None:
+    log = SqlResponseLog(engine, flush_s=60)
+    log.record(answered("r1"))
+    assert log.trace("r1") == answered("r1")
+    assert list(answered_records(engine)) == []
+    log.flush()
+    assert log.trace("r1") == answered("r1")
+    assert list(answered_records(engine)) == [answered("r1")]
+    assert log.trace("never") is None
+    log.close()
+
+
+def test_a_trace_survives_a_restart(engine: Engine) -> None:
+    first = SqlResponseLog(engine)
+    body = bytes(range(256))
+    first.record(answered("r1", body=body, is_personalized=False))
+    first.close()
+    second = SqlResponseLog(engine)
+    found = second.trace("r1")
+    second.close()
+    assert found == answered("r1", body=body, is_personalized=False)
+    assert found.is_personalized is False
+
+
+def test_answers_are_written_without_being_asked(log: SqlResponseLog, engine: Engine) -> None:
+    for i in range(50):
+        assert log.record(answered(f"r{i:02}"))
+    deadline = time.monotonic() + 5
+    while log.waiting() and time.monotonic() < deadline:
+        time.sleep(0.005)
+    assert [a.request_id for a in answered_records(engine)] == [f"r{i:02}" for i in range(50)]
+    assert log.dropped() == 0
+
+
+def test_answers_of_many_threads_are_all_written(engine: Engine) -> None:
+    log = SqlResponseLog(engine, flush_s=0.005)
+
+    def record(thread: int) -> None:
+        for i in range(200):
+            log.record(answered(f"{thread}-{i}"))
+            assert log.trace(f"{thread}-{i}") is not None
+
+    threads = [threading.Thread(target=record, args=(t,)) for t in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    log.close()
+    assert len(list(answered_records(engine))) == 800
+
+
+def test_what_does_not_fit_is_dropped_and_counted(engine: Engine) -> None:
+    log = SqlResponseLog(engine, waiting_max=3, flush_s=60)
+    assert [log.record(answered(f"r{i}")) for i in range(5)] == [True] * 3 + [False] * 2
+    assert log.dropped() == 2
+    assert log.trace("r4") is None
+    log.flush()
+    assert log.record(answered("r5"))
+    log.close()
+    assert log.dropped() == 2
+
+
+def test_the_same_answer_twice_is_kept_once(log: SqlResponseLog, engine: Engine) -> None:
+    for _ in range(2):
+        log.record(answered("r1"))
+        log.record(answered("r1"))
+        log.flush()
+    assert len(list(answered_records(engine))) == 1
+    assert log.waiting() == 0
+
+
+def test_a_full_disk_blocks_no_request_and_loses_nothing_that_fits(engine: Engine) -> None:
+    log = SqlResponseLog(engine, waiting_max=200, flush_s=0.01)
+    with full_disk(engine):
+        for i in range(250):
+            log.record(answered(f"r{i}", body=b"x" * 3000))
+        with pytest.raises(StoreUnavailable):
+            log.flush()
+        assert log.failures() > 0
+        assert log.trace("r0") is not None
+    log.flush()
+    log.close()
+    assert log.dropped() == 50
+    assert len(list(answered_records(engine))) == 200
+
+
+def test_what_cannot_be_written_at_the_end_is_counted_as_dropped(engine: Engine) -> None:
+    log = SqlResponseLog(engine, flush_s=60)
+    log.record(answered("r1"))
+    with locked(engine):
+        log.close()
+    assert log.dropped() == 1
+    assert not log.record(answered("r2"))
+
+
+def test_an_answer_that_no_database_takes_does_not_stop_the_others(engine: Engine) -> None:
+    log = SqlResponseLog(engine, flush_s=60)
+    for name, user in (("r1", "u1"), ("r2", "lone \ud800 surrogate"), ("r3", "u3")):
+        log.record(answered(name, user_id=user))
+    log.close()
+    assert [a.request_id for a in answered_records(engine)] == ["r1", "r3"]
+    assert log.dropped() == 1
+
+
+def test_nothing_to_flush_returns_at_once(log: SqlResponseLog) -> None:
+    log.flush()
+    assert log.waiting() == 0
