@@ -37,6 +37,7 @@ from web.surface import Register
 from web.turns import PatientOutbox, Turns
 from workers.ingest import IngestWorker
 from workers.model_watch import ModelWatch
+from workers.queue_gauges import QueueGauges
 from workers.retention import Retention
 from workers.retrain import Retrainer
 from workers.scheduler import build_scheduler, first_delay_s
@@ -107,8 +108,9 @@ def compose(settings: Settings, further_topics: Iterable[Register] = ()) -> Appl
     cards, turns = Cards(side.catalogue), Turns()
     cards.refresh()
     services = Services(
-        outbox=PatientOutbox(log, turns), store=side.store, catalogue=side.catalogue, response_log=responses,
-        allow_list=side.allow_list, api_keys=side.api_keys, audit_log=side.audit,
+        outbox=PatientOutbox(log, turns), store=side.store, catalogue=side.catalogue,
+        response_log=responses, allow_list=side.allow_list, api_keys=side.api_keys,
+        audit_log=side.audit,
         telemetry=telemetry, serving=state, retrain=retrainer, switch=watch, similar=similar,
         manifest=_manifest_of(settings), bus_reachable=log.reachable,
         metrics_registry=telemetry.registry, now_ms=now_ms,
@@ -127,6 +129,7 @@ def compose(settings: Settings, further_topics: Iterable[Register] = ()) -> Appl
         "snapshot": snapshot.run,
         "retention": retention.run,
         "cards": cards.refresh,
+        "queue_gauges": QueueGauges(log, responses, telemetry).report,
     }
     serving = side.allow_list.serving()
     last_ms = None if serving is None else serving.created_at_ms

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from typing import Any
 
 import structlog
 from sqlalchemy import Engine, bindparam, select
 
 from adapters.bulk_insert import bulk_insert
 from adapters.database import reading, writing
-from adapters.tables import responses
+from adapters.tables import answer_texts, responses
+from recommender.answer_text import answer_text
 from recommender.errors import StoreUnavailable
 from recommender.types import AnsweredRecord
 
 _FIELDS = (
     "request_id", "timestamp_ms", "user_id", "variant", "model_version", "history_version",
-    "is_personalized", "status", "latency_us", "body",
+    "is_personalized", "status", "latency_us", "text_digest",
 )  # fmt: skip
-_TRACE = select(*(responses.c[name] for name in _FIELDS)).where(
-    responses.c.request_id == bindparam("request")
-)
+_TEXT_FIELDS = ("digest", "before", "between")
+_TEXTS_KNOWN_MAX = 100_000
+ANSWERS = select(
+    *(responses.c[name] for name in _FIELDS[:-1]), answer_texts.c.before, answer_texts.c.between
+).join(answer_texts, answer_texts.c.digest == responses.c.text_digest)
+_TRACE = ANSWERS.where(responses.c.request_id == bindparam("request"))
 _PAUSE_MIN_S, _PAUSE_MAX_S = 0.1, 5.0
 _log = structlog.get_logger()
 
@@ -48,6 +53,7 @@ class SqlResponseLog:
         self._failures = 0
         self._hurry = False
         self._closed = False
+        self._known_texts: set[bytes] = set()  # on disk; only the writer looks here
         self._thread = threading.Thread(target=self._run, name="response-log", daemon=True)
         self._thread.start()
 
@@ -76,7 +82,7 @@ class SqlResponseLog:
             return found
         with reading(self._engine) as connection:
             row = connection.execute(_TRACE, {"request": request_id}).first()
-        return None if row is None else AnsweredRecord(*row)
+        return None if row is None else answered(row)
 
     def flush(self) -> None:
         """As `ports.ResponseLog.flush`.
@@ -162,11 +168,27 @@ class SqlResponseLog:
         rows = [
             (
                 a.request_id, a.timestamp_ms, a.user_id, a.variant, a.model_version,
-                a.history_version, a.is_personalized, a.status, a.latency_us, a.body,
+                a.history_version, a.is_personalized, a.status, a.latency_us, a.text.digest,
             )
             for a in batch
         ]  # fmt: skip
+        known = self._known_texts
+        texts = {a.text.digest: a.text for a in batch if a.text.digest not in known}
         with writing(self._engine) as connection:
+            bulk_insert(
+                connection, answer_texts, _TEXT_FIELDS,
+                [(digest, text.before, text.between) for digest, text in texts.items()],
+                "ON CONFLICT (digest) DO NOTHING",
+            )  # fmt: skip
             bulk_insert(
                 connection, responses, _FIELDS, rows, "ON CONFLICT (request_id) DO NOTHING"
             )
+        if len(known) + len(texts) > _TEXTS_KNOWN_MAX:
+            known.clear()
+        known.update(texts)
+
+
+def answered(row: Sequence[Any]) -> AnsweredRecord:
+    """The record of a row of `ANSWERS`."""
+    *fields, before, between = row
+    return AnsweredRecord(*[*fields, answer_text(before, between)])

@@ -206,6 +206,15 @@ responses = Table(
     Column("is_personalized", Boolean, nullable=False),
     Column("status", SmallInteger, nullable=False),
     Column("latency_us", Integer, nullable=False),
-    Column("body", LargeBinary, nullable=False),
+    Column("text_digest", LargeBinary(16), nullable=False),
     sqlite_with_rowid=False,
+)
+# Texts of 2 KB lie inside the pages of a table with row ids, and outside those of one without.
+answer_texts = Table(
+    "answer_texts",
+    responses_metadata,
+    Column("sequence", _Sequence, primary_key=True, autoincrement=True),
+    Column("digest", LargeBinary(16), nullable=False, unique=True),
+    Column("before", LargeBinary, nullable=False),
+    Column("between", LargeBinary, nullable=False),
 )

@@ -21,6 +21,7 @@ from benchmarks.server import free_port
 ROOT = Path(__file__).resolve().parent.parent
 SERVE = (sys.executable, "-c", "import app; app.serve()")
 RUN = (sys.executable, "-m", "fairreel", "run")
+PREPARE = (sys.executable, "-m", "fairreel", "prepare")
 _FAILURES = (OSError, http.client.HTTPException)
 
 
@@ -75,13 +76,18 @@ class Program:
 
     def launch(self) -> None:
         """Start it without waiting."""
-        inherited = {k: v for k, v in os.environ.items() if not k.startswith("FAIRREEL_")}
-        own = {f"FAIRREEL_{name.upper()}": value for name, value in self._settings.items()}
         with self.output.open("ab") as output:
             self._process = subprocess.Popen(
-                self._command, cwd=self._folder, env=inherited | own, stdin=subprocess.DEVNULL,
-                stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
+                self._command, cwd=self._folder, env=self.environment(),
+                stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+                start_new_session=True,
             )
+
+    def environment(self) -> dict[str, str]:
+        """Of its process: ours, with its own settings instead of ours."""
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith("FAIRREEL_")}
+        own = {f"FAIRREEL_{name.upper()}": value for name, value in self._settings.items()}
+        return inherited | own
 
     @property
     def process(self) -> subprocess.Popen[bytes]:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
+
+from recommender.answer_text import AnswerText
 
 
 class EventType(StrEnum):
@@ -203,9 +206,11 @@ class ModelRecord:
     reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class AnsweredRecord:
-    """One answer of /recommend as logged. `body` is the JSON answer, byte for byte."""
+class AnsweredRecord(NamedTuple):
+    """One answer of /recommend as logged; `timestamp_ms` is the time that the answer gives.
+
+    A tuple: one is made for each answer, and a frozen dataclass takes four times as long.
+    """
 
     request_id: str
     timestamp_ms: int
@@ -216,7 +221,12 @@ class AnsweredRecord:
     is_personalized: bool
     status: int
     latency_us: int
-    body: bytes
+    text: AnswerText
+
+    @property
+    def body(self) -> bytes:
+        """The JSON answer, byte for byte."""
+        return self.text.complete(self.request_id, self.timestamp_ms)
 
 
 class Role(StrEnum):

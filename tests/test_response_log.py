@@ -5,14 +5,15 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, func, select
 
 from adapters.response_log import SqlResponseLog
 from adapters.response_rows import answered_records
+from adapters.tables import answer_texts
+from recommender.answer_text import answer_text
 from recommender.errors import StoreUnavailable
 from recommender.types import AnsweredRecord
 from tests.databases_of_tests import full_disk, locked, new_database
@@ -20,9 +21,10 @@ from tests.databases_of_tests import full_disk, locked, new_database
 
 def answered(name: str, **changes: object) -> AnsweredRecord:
     record = AnsweredRecord(
-        name, 1_763_960_000_000, "u1", "A", "20261121T003000Z", 7, True, 200, 850, b'{"k":10}'
+        name, 1_763_960_000_000, "u1", "A", "20261121T003000Z", 7, True, 200, 850,
+        answer_text(b'{"request_id":"', b'","generated_at":"'),
     )
-    return replace(record, **changes)  # type: ignore[arg-type]
+    return record._replace(**changes)  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -51,13 +53,13 @@ def test_a_trace_is_there_before_and_after_the_write(engine: Engine) -> None:
 
 def test_a_trace_survives_a_restart(engine: Engine) -> None:
     first = SqlResponseLog(engine)
-    body = bytes(range(256))
-    first.record(answered("r1", body=body, is_personalized=False))
+    text = answer_text(bytes(range(256)), bytes(range(255, -1, -1)))
+    first.record(answered("r1", text=text, is_personalized=False))
     first.close()
     second = SqlResponseLog(engine)
     found = second.trace("r1")
     second.close()
-    assert found == answered("r1", body=body, is_personalized=False)
+    assert found == answered("r1", text=text, is_personalized=False)
     assert found.is_personalized is False
 
 
@@ -112,7 +114,7 @@ def test_a_full_disk_blocks_no_request_and_loses_nothing_that_fits(engine: Engin
     log = SqlResponseLog(engine, waiting_max=200, flush_s=0.01)
     with full_disk(engine):
         for i in range(250):
-            log.record(answered(f"r{i}", body=b"x" * 3000))
+            log.record(answered(f"r{i}", text=answer_text(b"%d" % i + b"x" * 3000, b"")))
         with pytest.raises(StoreUnavailable):
             log.flush()
         assert log.failures() > 0
@@ -144,3 +146,23 @@ def test_an_answer_that_no_database_takes_does_not_stop_the_others(engine: Engin
 def test_nothing_to_flush_returns_at_once(log: SqlResponseLog) -> None:
     log.flush()
     assert log.waiting() == 0
+
+
+def test_the_text_of_a_kept_list_is_written_once(log: SqlResponseLog, engine: Engine) -> None:
+    for i in range(30):
+        log.record(answered(f"r{i:02}"))
+        if i % 10 == 0:
+            log.flush()
+    log.record(answered("r99", text=answer_text(b"another", b"text")))
+    log.flush()
+    with engine.connect() as connection:
+        texts = connection.execute(select(func.count()).select_from(answer_texts)).scalar()
+    assert texts == 2
+    assert len({a.body for a in answered_records(engine)}) == 31
+
+
+def test_a_body_is_put_together_from_its_text_its_id_and_its_time() -> None:
+    record = answered("r1")
+    assert record.body == (
+        b'{"request_id":"r1","generated_at":"2025-11-24T04:53:20.000Z"}}'
+    )

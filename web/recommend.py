@@ -150,11 +150,11 @@ class RecommendRoutes:
         self._access.require_user(user_id)
         answer = self._lists.answer(user_id, options)
         now_ms = self._now_ms()
-        body = answer.complete(request.request_id, now_ms)
+        body = answer.text.complete(request.request_id, now_ms)
         self._log.record(AnsweredRecord(
             request.request_id, now_ms, user_id, VARIANT, answer.model_version,
             answer.history_version, answer.is_personalized, 200,
-            int((perf_counter() - request.started) * 1e6), body))
+            int((perf_counter() - request.started) * 1e6), answer.text))
         self._count(answer.kind)
         return Response(body, content_type=JSON)
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import orjson
 from pydantic import BaseModel
 
+from recommender.answer_text import AnswerText, answer_text
 from recommender.serving import ReasonKind, Recommendation, RecommendedItem
 
 
@@ -70,31 +70,14 @@ class Origin:
     data_snapshot_id: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class EncodedAnswer:
-    """An answer without its request id and time.
+class EncodedAnswer(NamedTuple):
+    """An answer without its request id and time; `kind` is its label in the metric."""
 
-    `before` ends where the request id goes, `between` where the time goes. `kind` is the label
-    of the answer in the metric.
-    """
-
-    before: bytes
-    between: bytes
+    text: AnswerText
     is_personalized: bool
     kind: str
     history_version: int
     model_version: str
-
-    def complete(self, request_id: str, at_ms: int) -> bytes:
-        """The whole body, as answered and as logged."""
-        seconds, ms = divmod(at_ms, 1000)
-        return b'%s%s%s%s.%03dZ"}}' % (
-            self.before, request_id.encode(), self.between, _iso_second(seconds), ms)
-
-
-@lru_cache(maxsize=8)
-def _iso_second(seconds: int) -> bytes:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S").encode()
 
 
 def encode_answer(
@@ -116,9 +99,10 @@ def encode_answer(
         b',"fallback":', b"null" if fallback is None else b'"%s"' % fallback.encode(),
         b',"provenance":{"request_id":"',
     ))
+    between = b'",%s,"history_version":%d,"generated_at":"' % (
+        _encode_origin(origin), history_version)
     return EncodedAnswer(
-        before,
-        b'",%s,"history_version":%d,"generated_at":"' % (_encode_origin(origin), history_version),
+        answer_text(before, between),
         recommendation.is_personalized,
         "personalized" if fallback is None else fallback,
         history_version,
@@ -135,12 +119,9 @@ def _encode_origin(origin: Origin) -> bytes:
 
 
 def _encode_items(items: Sequence[RecommendedItem], card: Callable[[str], bytes]) -> bytes:
-    return b",".join([
-        b"%s%s%s%s]}}" % (ranked, card(item_id), _REASONS[kind], _quoted(reason_item_ids))
-        for ranked, (item_id, kind, reason_item_ids) in zip(_RANKS, items, strict=False)
-    ])
-
-
-def _quoted(item_ids: tuple[str, ...]) -> bytes:
     # Ids are drawn from [A-Za-z0-9._:-] at the door: nothing in them needs escaping.
-    return b'"%s"' % '","'.join(item_ids).encode() if item_ids else b""
+    return b",".join([
+        b'%s%s%s"%s"]}}' % (ranked, card(item_id), _REASONS[kind], '","'.join(because).encode())
+        if because else b"%s%s%s]}}" % (ranked, card(item_id), _REASONS[kind])
+        for ranked, (item_id, kind, because) in zip(_RANKS, items, strict=False)
+    ])

@@ -24,12 +24,23 @@ def upgrade() -> None:
         sa.Column("is_personalized", sa.Boolean(), nullable=False),
         sa.Column("status", sa.SmallInteger(), nullable=False),
         sa.Column("latency_us", sa.Integer(), nullable=False),
-        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.Column("text_digest", sa.LargeBinary(length=16), nullable=False),
         sa.PrimaryKeyConstraint("request_id", name="pk_responses"),
         sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "answer_texts",
+        sa.Column("sequence", sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+                  autoincrement=True, nullable=False),
+        sa.Column("digest", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("before", sa.LargeBinary(), nullable=False),
+        sa.Column("between", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("sequence", name="pk_answer_texts"),
+        sa.UniqueConstraint("digest", name="uq_answer_texts_digest"),
     )
 
 
 def downgrade() -> None:
     """Drop them."""
+    op.drop_table("answer_texts")
     op.drop_table("responses")
