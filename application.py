@@ -95,7 +95,6 @@ def compose(settings: Settings, further_topics: Iterable[Register] = ()) -> Appl
         StoreUnavailable: a database cannot be opened.
     """
     configure_json_log(settings.log_level, [add_request_id])
-    sys.setswitchinterval(settings.thread_switch_interval_s)
     side, log, responses = open_store(settings), open_log(settings), open_response_log(settings)
     telemetry = PrometheusTelemetry(now_ms)
     state: ServingState[ModelBundle] = ServingState()
@@ -121,7 +120,9 @@ def compose(settings: Settings, further_topics: Iterable[Register] = ()) -> Appl
     ingest = IngestWorker(
         log, side.store, telemetry, log.cluster_id, now_ms,
         lambda users, _applied, _duplicates, _freshness: kept.forget(users),
-        settings.ingest_batch_max_events, settings.ingest_linger_s)
+        settings.ingest_batch_max_events, settings.ingest_linger_s,
+        # Offsets belong to one log: a new log must not start behind the offsets of a lost one.
+        group=f"ingest/{log.cluster_id}")
     retention = _retention(settings, side)
     actions: dict[str, Callable[[], object]] = {
         "model_watch": watch.check,

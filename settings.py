@@ -36,12 +36,10 @@ class Settings(BaseSettings):
     """Address to listen on."""
     port: int = Field(default=5000, ge=1, le=65535)
     """Port to listen on."""
-    blocking_threads: int = Field(default=8, ge=1, le=256)
-    """Threads that answer requests; more of them share an fsync, fewer wait less for each other."""
+    blocking_threads: int = Field(default=16, ge=1, le=256)
+    """Threads that answer requests: as many events can share one fsync."""
     backpressure_requests: int = Field(default=128, ge=1)
     """Requests taken from connections at once; more wait in the connections."""
-    thread_switch_interval_s: float = Field(default=0.0005, gt=0, le=0.1)
-    """How long a thread keeps the interpreter when another wants it."""
     request_body_max_bytes: int = Field(default=1 << 20, ge=1024)
     """A larger body is answered with 413."""
     batch_lines_max: int = Field(default=10_000, ge=1)

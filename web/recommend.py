@@ -37,7 +37,8 @@ from web.services import ServedModel, ServingState
 from web.surface import Register, Surface
 
 VARIANT = "A"
-NO_MODEL = 0
+# Part of the contract, built later: refused rather than silently without effect.
+NOT_YET = frozenset({"diversity", "model"})
 
 
 class ListQuery(BaseModel):
@@ -69,6 +70,8 @@ def _parse(query_string: bytes, path_user: str | None) -> tuple[str, RecommendOp
     for name, value in pairs:
         if name in given:
             raise InvalidField(name, "is given more than once")
+        if name in NOT_YET:
+            raise InvalidField(name, "is not available yet")
         given[name] = value
     if "exclude" in given:
         given["exclude"] = tuple(part for part in str(given["exclude"]).split(",") if part)
