@@ -1,0 +1,26 @@
+"""What the domain, the web and the workers ask of the outside world.
+
+Each protocol has a contract suite under tests/ that every adapter passes. Times are UTC
+milliseconds. Every method that touches a database may raise `StoreUnavailable`.
+"""
+
+from recommender.ports.access import ApiKeys, AuditLog
+from recommender.ports.catalogue import Catalogue, Imports
+from recommender.ports.events import Consumer, EventBus, EventStore, Outbox
+from recommender.ports.models import AllowList, JobLeases
+from recommender.ports.observation import ResponseLog, Telemetry
+
+__all__ = [
+    "AllowList",
+    "ApiKeys",
+    "AuditLog",
+    "Catalogue",
+    "Consumer",
+    "EventBus",
+    "EventStore",
+    "Imports",
+    "JobLeases",
+    "Outbox",
+    "ResponseLog",
+    "Telemetry",
+]

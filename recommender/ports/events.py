@@ -1,0 +1,164 @@
+"""The way of an event: outbox, bus, store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Protocol
+
+import pandas as pd
+
+from recommender.types import (
+    Acceptance,
+    Applied,
+    DeadLetter,
+    Event,
+    History,
+    Message,
+    Record,
+    TopicPartition,
+)
+
+
+class Outbox(Protocol):
+    """The accept path: what it has answered for is on disk."""
+
+    def accept(self, events: Sequence[Event]) -> list[Acceptance]:
+        """Write the events in one transaction and return after its fsync, one answer an event.
+
+        Concurrent callers share a transaction (group commit). An event whose id is known is
+        compared by what the client sent: equal gives DUPLICATE, different CONFLICT. A rating
+        above the account's hourly quota gives OVER_QUOTA. The rest of the batch is kept.
+
+        Raises:
+            StoreUnavailable: nothing of this batch was written (queue full, disk full, closed).
+        """
+        ...
+
+    def depth(self) -> int:
+        """Events waiting for their transaction plus events not yet relayed to an outer bus."""
+        ...
+
+    def close(self) -> None:
+        """Commit what waits and stop; later calls to accept raise StoreUnavailable."""
+        ...
+
+
+class Consumer(Protocol):
+    """A member of a consumer group. Used by one thread, except `wake` and `close`."""
+
+    def assignment(self) -> set[TopicPartition]:
+        """Partitions this member reads now."""
+        ...
+
+    def seek(self, partition: TopicPartition, offset: int) -> None:
+        """Read `partition` from `offset` on."""
+        ...
+
+    def poll(self, max_records: int, timeout_s: float) -> list[Record]:
+        """Next records of partitions not paused, in order within a partition.
+
+        Returns as soon as there is at least one, or after `timeout_s`, or on `wake`.
+
+        Raises:
+            BusUnavailable: the bus does not answer; polling again later is safe.
+        """
+        ...
+
+    def position(self, partition: TopicPartition) -> int:
+        """Offset of the next record that poll would return."""
+        ...
+
+    def pause(self, partitions: Iterable[TopicPartition]) -> None:
+        """Return nothing of these partitions until `resume`."""
+        ...
+
+    def resume(self, partitions: Iterable[TopicPartition]) -> None:
+        """End a pause."""
+        ...
+
+    def wake(self) -> None:
+        """Make a waiting `poll` return at once."""
+        ...
+
+    def close(self) -> None:
+        """Leave the group."""
+        ...
+
+
+class EventBus(Protocol):
+    """Topics with partitions, offsets and consumer groups."""
+
+    def publish(self, messages: Sequence[Message]) -> None:
+        """Append the messages; durable when it returns.
+
+        Raises:
+            BusUnavailable: not all are known to be written; publishing again may repeat some.
+        """
+        ...
+
+    def consumer(self, group: str, topics: Sequence[str]) -> Consumer:
+        """Join `group`. A partition without a `seek` starts at its first record."""
+        ...
+
+    def end_offsets(self, topics: Sequence[str]) -> dict[TopicPartition, int]:
+        """For each partition of the topics the offset that the next record will get."""
+        ...
+
+    def reachable(self) -> bool:
+        """Whether the bus answers now."""
+        ...
+
+    def close(self) -> None:
+        """Let go of all resources."""
+        ...
+
+
+class EventStore(Protocol):
+    """Applied events, the state that follows from them, and the offsets: one database."""
+
+    def apply(
+        self,
+        frame: pd.DataFrame,
+        offsets: Mapping[TopicPartition, int] | None = None,
+        dead_letters: Sequence[DeadLetter] = (),
+        group: str = "ingest",
+    ) -> Applied:
+        """Apply events, store offsets and dead letters, in one transaction.
+
+        `frame` has the columns of `recommender.schemas.Columns.EVENT`, validated. An event id
+        applied before changes nothing. The state does not depend on the order of application:
+        a rating is replaced only by one with a later (timestamp, event_id). Unknown films get
+        a placeholder. A dead letter of the same (topic, partition, offset) is kept once.
+        """
+        ...
+
+    def offsets(self, group: str = "ingest") -> dict[TopicPartition, int]:
+        """Next offset to read, for each partition that was ever applied."""
+        ...
+
+    def history(self, user_id: str) -> History:
+        """All that is known of a user; empty for one never seen."""
+        ...
+
+    def event_chunks(self, after_sequence: int, rows: int) -> Iterator[pd.DataFrame]:
+        """Applied events above a sequence number, in its order, as frames of at most `rows`.
+
+        Columns: `sequence` and those of `Columns.EVENT`.
+        """
+        ...
+
+    def last_sequence(self) -> int:
+        """Sequence number of the newest applied event, 0 for an empty store."""
+        ...
+
+    def counts(self) -> dict[str, int]:
+        """`events`, `users`, `movies`, `dead_letters`."""
+        ...
+
+    def state_hash(self) -> str:
+        """SHA-256 over the state in canonical order; equal states have equal hashes."""
+        ...
+
+    def dead_letters(self, limit: int = 100) -> list[DeadLetter]:
+        """Newest first."""
+        ...

@@ -1,0 +1,97 @@
+"""What is kept and counted of the work: answers, metrics."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from recommender.types import AnsweredRecord
+
+
+class ResponseLog(Protocol):
+    """Answers given, kept for traces and audits. Recording never blocks a request."""
+
+    def record(self, answered: AnsweredRecord) -> bool:
+        """Queue one answer; False when the queue is full and the answer was dropped (counted)."""
+        ...
+
+    def trace(self, request_id: str) -> AnsweredRecord | None:
+        """One answer, looked for in the queue too."""
+        ...
+
+    def flush(self) -> None:
+        """Return when everything recorded before the call is on disk."""
+        ...
+
+    def dropped(self) -> int:
+        """Answers dropped since the start."""
+        ...
+
+    def close(self) -> None:
+        """Flush and stop."""
+        ...
+
+
+class Telemetry(Protocol):
+    """Gauges and counters, named as in docs/api-contract.md."""
+
+    def request(self, route: str, status: int, seconds: float) -> None:
+        """One answer of a route (its rule), with its status and time."""
+        ...
+
+    def recommendation(self, kind: str) -> None:
+        """One list answered: personalized, or its fallback."""
+        ...
+
+    def events_accepted(self, count: int) -> None:
+        """Events taken and on disk."""
+        ...
+
+    def events_applied(self, count: int) -> None:
+        """Events that changed the state."""
+        ...
+
+    def events_duplicate(self, count: int) -> None:
+        """Events seen before."""
+        ...
+
+    def events_dead_lettered(self, count: int) -> None:
+        """Records that could not be applied."""
+        ...
+
+    def freshness(self, seconds: float) -> None:
+        """From acceptance to application of an event."""
+        ...
+
+    def consumer_lag(self, topic: str, partition: int, records: int) -> None:
+        """Records of a partition not yet applied."""
+        ...
+
+    def outbox_depth(self, events: int) -> None:
+        """Events waiting in the outbox."""
+        ...
+
+    def serving_model(
+        self, name: str, version: int, version_id: str, created_at_ms: int
+    ) -> None:
+        """The model that answers from now on."""
+        ...
+
+    def model_refused(self, cause: str) -> None:
+        """A model file refused before loading."""
+        ...
+
+    def training(self, outcome: str, seconds: float) -> None:
+        """A retrain ended, after so many seconds."""
+        ...
+
+    def gate_refusal(self, reason: str) -> None:
+        """The gate refused a trained model."""
+        ...
+
+    def responses_dropped(self, count: int) -> None:
+        """Answers not logged: the queue was full."""
+        ...
+
+    def rate_limiter_failed(self) -> None:
+        """A request let through because the limiter failed."""
+        ...
