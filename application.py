@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ from web.request_context import add_request_id
 from web.services import Services, WebOptions
 from web.surface import Register
 from web.turns import PatientOutbox, Turns
+from workers.foreign_changes import ForeignChanges
 from workers.ingest import IngestWorker
 from workers.model_watch import ModelWatch
 from workers.queue_gauges import QueueGauges
@@ -73,7 +74,8 @@ class Application:
     def stop(self) -> None:
         """End in the order of the data: jobs, ingest, then what flushes to disk."""
         _log.info("stopping")
-        self.scheduler.shutdown(wait=False)
+        if self.scheduler.running:
+            self.scheduler.shutdown(wait=False)
         for name, stop in (
             ("retrain", self.retrainer.stop), ("snapshot", self.snapshot.stop),
             ("ingest", self.ingest.stop), ("log", self.log.close),
@@ -86,6 +88,23 @@ class Application:
         _log.info("stopped")
 
 
+@dataclass(frozen=True)
+class _Parts:
+    """What the web and the workers share."""
+
+    settings: Settings
+    side: StoreSide
+    log: EmbeddedLog
+    responses: SqlResponseLog
+    telemetry: PrometheusTelemetry
+    state: ServingState[ModelBundle]
+    watch: ModelWatch[ModelBundle]
+    retrainer: Retrainer
+    snapshot: SnapshotJob
+    kept: KeptUsers[EncodedUser, EncodedAnswer]
+    cards: Cards
+
+
 def compose(settings: Settings, further_topics: Iterable[Register] = ()) -> Application:
     """Build the program; nothing runs yet but the writing threads of the two logs.
 
@@ -95,50 +114,85 @@ def compose(settings: Settings, further_topics: Iterable[Register] = ()) -> Appl
         StoreUnavailable: a database cannot be opened.
     """
     configure_json_log(settings.log_level, [add_request_id])
-    side, log, responses = open_store(settings), open_log(settings), open_response_log(settings)
-    telemetry = PrometheusTelemetry(now_ms)
-    state: ServingState[ModelBundle] = ServingState()
-    watch = _model_watch(settings, side, state, telemetry)
-    retrainer = Retrainer(_child("train", "--json"), settings.training_timeout_s, telemetry,
-                          side.audit, now_ms)
-    snapshot = SnapshotJob(_child("snapshot", "--json"), settings.training_timeout_s)
-    kept: KeptUsers[EncodedUser, EncodedAnswer] = KeptUsers(
-        side.store.history, settings.kept_users_max)
-    cards, turns = Cards(side.catalogue), Turns()
-    cards.refresh()
-    services = Services(
-        outbox=PatientOutbox(log, turns), store=side.store, catalogue=side.catalogue,
-        response_log=responses, allow_list=side.allow_list, api_keys=side.api_keys,
-        audit_log=side.audit,
-        telemetry=telemetry, serving=state, retrain=retrainer, switch=watch, similar=similar,
-        manifest=_manifest_of(settings), bus_reachable=log.reachable,
-        metrics_registry=telemetry.registry, now_ms=now_ms,
+    parts = _open(settings)
+    foreign = ForeignChanges(parts.side.store, parts.kept.forget_all)
+    return Application(
+        _flask(parts, further_topics), parts.side, parts.log, parts.responses,
+        _ingest(parts, foreign), parts.watch, parts.retrainer, parts.snapshot,
+        _scheduler(parts, foreign),
     )
-    lists = Lists(kept, side.store.history, cards, state, settings.kept_lists)
-    flask = create_app(services, _web_options(settings), [recommend.topic(lists), *further_topics])
+
+
+def _open(settings: Settings) -> _Parts:
+    side, telemetry = open_store(settings), PrometheusTelemetry(now_ms)
+    state: ServingState[ModelBundle] = ServingState()
+    cards = Cards(side.catalogue)
+    cards.refresh()
+    return _Parts(
+        settings, side, open_log(settings), open_response_log(settings), telemetry, state,
+        _model_watch(settings, side, state, telemetry),
+        Retrainer(_child("train", "--json"), settings.training_timeout_s, telemetry, side.audit,
+                  now_ms),
+        SnapshotJob(_child("snapshot", "--json"), settings.training_timeout_s),
+        KeptUsers(side.store.history, settings.kept_users_max), cards,
+    )
+
+
+def _flask(parts: _Parts, further_topics: Iterable[Register]) -> Flask:
+    side, turns = parts.side, Turns()
+    services = Services(
+        outbox=PatientOutbox(parts.log, turns), store=side.store, catalogue=side.catalogue,
+        response_log=parts.responses, allow_list=side.allow_list, api_keys=side.api_keys,
+        audit_log=side.audit, telemetry=parts.telemetry, serving=parts.state,
+        retrain=parts.retrainer, switch=parts.watch, similar=similar,
+        manifest=_manifest_of(parts.settings), bus_reachable=parts.log.reachable,
+        metrics_registry=parts.telemetry.registry, now_ms=now_ms,
+    )
+    lists = Lists(parts.kept, side.store.history, parts.cards, parts.state,
+                  parts.settings.kept_lists)
+    flask = create_app(services, _web_options(parts.settings),
+                       [recommend.topic(lists), *further_topics])
     flask.wsgi_app = turns.wrap(flask.wsgi_app)  # type: ignore[method-assign,assignment]
-    ingest = IngestWorker(
-        log, side.store, telemetry, log.cluster_id, now_ms,
-        lambda users, _applied, _duplicates, _freshness: kept.forget(users),
-        settings.ingest_batch_max_events, settings.ingest_linger_s,
+    return flask
+
+
+def _ingest(parts: _Parts, foreign: ForeignChanges) -> IngestWorker:
+    def on_applied(
+        users: Collection[str], applied: int, _duplicates: int, _freshness: float | None
+    ) -> None:
+        parts.kept.forget(users)
+        foreign.applied(applied)
+
+    return IngestWorker(
+        parts.log, parts.side.store, parts.telemetry, parts.log.cluster_id, now_ms, on_applied,
+        parts.settings.ingest_batch_max_events, parts.settings.ingest_linger_s,
         # Offsets belong to one log: a new log must not start behind the offsets of a lost one.
-        group=f"ingest/{log.cluster_id}")
-    retention = _retention(settings, side)
+        group=f"ingest/{parts.log.cluster_id}",
+    )
+
+
+def _scheduler(parts: _Parts, foreign: ForeignChanges) -> BackgroundScheduler:
+    settings, side = parts.settings, parts.side
+
+    def refresh_cards() -> None:
+        if parts.cards.refresh():
+            parts.kept.forget_all()
+
     actions: dict[str, Callable[[], object]] = {
-        "model_watch": watch.check,
-        "retrain": lambda: retrainer.request("schedule", "scheduler"),
-        "snapshot": snapshot.run,
-        "retention": retention.run,
-        "cards": cards.refresh,
-        "queue_gauges": QueueGauges(log, responses, telemetry).report,
+        "model_watch": parts.watch.check,
+        "retrain": lambda: parts.retrainer.request("schedule", "scheduler"),
+        "snapshot": parts.snapshot.run,
+        "retention": _retention(settings, side).run,
+        "cards": refresh_cards,
+        "foreign_changes": foreign.check,
+        "queue_gauges": QueueGauges(parts.log, parts.responses, parts.telemetry).report,
     }
     serving = side.allow_list.serving()
     last_ms = None if serving is None else serving.created_at_ms
     delays = {"retrain": first_delay_s(last_ms, now_ms(), settings.retrain_interval_s)}
     intervals = {"retrain_interval_s": settings.retrain_interval_s,
                  "snapshot_interval_s": settings.snapshot_interval_s}
-    scheduler = build_scheduler(actions, intervals, delays)
-    return Application(flask, side, log, responses, ingest, watch, retrainer, snapshot, scheduler)
+    return build_scheduler(actions, intervals, delays)
 
 
 def _child(*arguments: str) -> tuple[str, ...]:

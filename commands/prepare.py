@@ -44,12 +44,13 @@ def prepare(settings: Settings, data: Path | None) -> None:
     side = open_store(settings)
     try:
         _first_admin_key(side)
-        _fill(side, data)
-        trained = side.allow_list.serving() is not None
+        filled = _fill(side, data)
+        serves = side.allow_list.serving() is not None
     finally:
         side.close()
-    if not trained:
-        run_training(settings, click.echo, reason="no model yet", actor="prepare")
+    if filled or not serves:
+        reason = "new data" if serves else "no model yet"
+        run_training(settings, click.echo, reason=reason, actor="prepare")
 
 
 def _first_admin_key(side: StoreSide) -> None:
@@ -59,7 +60,8 @@ def _first_admin_key(side: StoreSide) -> None:
     click.echo(f"admin key (shown this once): {secret}")
 
 
-def _fill(side: StoreSide, data: Path | None) -> None:
+def _fill(side: StoreSide, data: Path | None) -> bool:
+    """Whether anything came in."""
     progress = progress_for(quiet=False)
     if data is not None:
         report = import_source(data, None, side.store, side.catalogue, side.imports, now_ms(),
@@ -68,8 +70,11 @@ def _fill(side: StoreSide, data: Path | None) -> None:
             click.echo(line)
         if report.empty:
             raise UnreadableImport(f"{data}: no usable line")
-    elif side.store.last_sequence() == 0 or world_unfinished(WorldSpec(), side.imports):
+        return bool(report.events or report.movies)
+    if side.store.last_sequence() == 0 or world_unfinished(WorldSpec(), side.imports):
         made = store_world(WorldSpec(), side.store, side.catalogue, side.imports, now_ms(),
                            progress)
         click.echo(f"demo world: {made.events:,} events, {made.movies:,} films, "
                    f"{made.people:,} people in {made.seconds:.1f} s")
+        return True
+    return False

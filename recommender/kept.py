@@ -1,7 +1,7 @@
 """What is kept in memory of each user between two of their events: encoded history and lists.
 
-Keeping is an optimisation only: an entry is dropped with the user's next applied event and is
-ignored as soon as another model serves, so an answer never differs from a fresh one.
+Keeping is an optimisation only: an entry is dropped with the user's next applied event, with any
+change of the store by another process, and is ignored as soon as another model serves.
 """
 
 from __future__ import annotations
@@ -80,6 +80,12 @@ class KeptUsers(Generic[Encoded, Kept]):
             self._forgotten += 1
             for user_id in user_ids:
                 self._users.pop(user_id, None)
+
+    def forget_all(self) -> None:
+        """Drop everyone; for changes that did not come through this process."""
+        with self._lock:
+            self._forgotten += 1
+            self._users.clear()
 
     def __len__(self) -> int:
         return len(self._users)

@@ -33,14 +33,20 @@ class Cards:
         self._cards: dict[str, bytes] = {}
         self._newest: tuple[Movie, ...] = ()
 
-    def refresh(self) -> None:
-        """Encode the catalogue anew when it changed (also by another process)."""
+    def refresh(self) -> bool:
+        """Encode the catalogue anew when it changed (also by another process).
+
+        Returns whether a card is another than before; a film that is new changes no list.
+        """
         version = self._catalogue.version()
-        if version != self._version:
-            movies = self._catalogue.movies()
-            self._cards = {movie.item_id: _encode(movie) for movie in movies}
-            self._newest = tuple(sorted(movies, key=_newest_first))
-            self._version = version
+        if version == self._version:
+            return False
+        movies = self._catalogue.movies()
+        before = self._cards
+        self._cards = {movie.item_id: _encode(movie) for movie in movies}
+        self._newest = tuple(sorted(movies, key=_newest_first))
+        self._version = version
+        return any(self._cards.get(item_id) != card for item_id, card in before.items())
 
     def card(self, item_id: str) -> bytes:
         """JSON members of the film, without braces; a film not in the catalogue has only its id."""
