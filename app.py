@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 from multiprocessing.util import Finalize
 
@@ -27,6 +28,7 @@ def create_app() -> Flask:
 def serve(factory: str = "app:create_app") -> None:
     """Serve until SIGTERM or SIGINT; requests in flight are finished, then all is flushed."""
     settings = Settings()
+    _refuse_taken_port(settings.host, settings.port)
     Server(
         factory,
         address=settings.host,
@@ -43,7 +45,18 @@ def serve(factory: str = "app:create_app") -> None:
     ).serve()
 
 
+def _refuse_taken_port(host: str, port: int) -> None:
+    # The server shares its port (SO_REUSEPORT): a second one would answer half of the requests.
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            sys.exit(f"error: cannot listen on {host}, port {port}: {error.strerror}")
+
+
 if __name__ == "__main__":
     from fairreel import main
 
-    main(["run", *sys.argv[1:]])
+    sys.exit(main(["run", *sys.argv[1:]]))

@@ -25,6 +25,7 @@ COMMANDS = {
     "evaluate": "commands.evaluate",
     "registry": "commands.registry",
     "keys": "commands.keys",
+    "backup": "commands.backup",
     "config-doc": "commands.config_doc",
 }
 
