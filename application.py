@@ -34,7 +34,7 @@ from web.recommendation_answer import EncodedAnswer
 from web.request_context import add_request_id
 from web.services import Services, WebOptions
 from web.surface import Register
-from web.turns import PatientOutbox, Turns
+from web.turns import PatientAuditLog, PatientOutbox, Turns
 from workers.foreign_changes import ForeignChanges
 from workers.ingest import IngestWorker
 from workers.model_watch import ModelWatch
@@ -139,11 +139,12 @@ def _open(settings: Settings) -> _Parts:
 
 
 def _flask(parts: _Parts, further_topics: Iterable[Register]) -> Flask:
-    side, turns = parts.side, Turns()
+    side, turns = parts.side, Turns(parts.settings.request_body_max_bytes)
     services = Services(
         outbox=PatientOutbox(parts.log, turns), store=side.store, catalogue=side.catalogue,
         response_log=parts.responses, allow_list=side.allow_list, api_keys=side.api_keys,
-        audit_log=side.audit, telemetry=parts.telemetry, serving=parts.state,
+        audit_log=PatientAuditLog(side.audit, turns), telemetry=parts.telemetry,
+        serving=parts.state,
         retrain=parts.retrainer, switch=parts.watch, similar=similar,
         manifest=_manifest_of(parts.settings), bus_reachable=parts.log.reachable,
         metrics_registry=parts.telemetry.registry, now_ms=now_ms,

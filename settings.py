@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from enum import StrEnum
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Self
 
@@ -11,6 +13,8 @@ from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "FAIRREEL_"
+# With one of these an origin is taken as a pattern, and patterns match more than one thinks.
+_PATTERN_CHARACTERS = frozenset("*\\?+^$[](){}|")
 
 
 class Profile(StrEnum):
@@ -43,9 +47,9 @@ class Settings(BaseSettings):
     request_body_max_bytes: int = Field(default=1 << 20, ge=1024)
     """A larger body is answered with 413."""
     batch_lines_max: int = Field(default=10_000, ge=1)
-    """Lines taken by one POST /events."""
+    """Lines taken by one POST /events; at most `outbox_queue_max_events`."""
     cors_origins: list[str] = []
-    """Origins that browsers may call from (JSON list); none by default."""
+    """Origins that browsers may call from (JSON list); none by default, no `*` in production."""
     trusted_proxies: int = Field(default=0, ge=0, le=10)
     """Number of proxies in front whose X-Forwarded-For is believed; 0 ignores the header."""
 
@@ -57,11 +61,13 @@ class Settings(BaseSettings):
     rate_limit_block_s: int = Field(default=300, ge=1)
     """How long an address stays blocked."""
     ratings_per_hour: int | None = Field(default=None, ge=0)
-    """Ratings an hour and account, 0: no limit; default: 20 in production, none in development."""
+    """Ratings an hour and account; default: 20 in production, none in development. 0: no limit,
+    in development only."""
 
     # --- access
     client_keys_required: bool | None = None
-    """Whether client calls need a key; default: yes in production, else only off 127.0.0.1."""
+    """Whether client calls need a key; default: yes in production, else only off 127.0.0.1. `false`
+    is taken in development on 127.0.0.1 only."""
 
     # --- data
     data_folder: Path = Path("data")
@@ -136,10 +142,37 @@ class Settings(BaseSettings):
         return values
 
     @model_validator(mode="after")
-    def _refuse_insecure_production(self) -> Self:
-        if self.profile is Profile.PRODUCTION and self.client_keys_required is False:
-            raise ValueError("client_keys_required: production needs client keys")
+    def _refuse_what_does_not_go_together(self) -> Self:
+        reasons = list(self._contradictions())
+        if self.profile is Profile.PRODUCTION:
+            reasons += self._insecure_in_production()
+        elif self.client_keys_required is False and not self._local():
+            reasons.append(f"client_keys_required: calls without a key are only taken on 127.0.0.1,"
+                           f" ::1 or localhost, not on {self.host}")
+        if reasons:
+            raise ValueError("; ".join(reasons))
         return self
+
+    def _contradictions(self) -> Iterator[str]:
+        if self.batch_lines_max > self.outbox_queue_max_events:
+            yield (f"batch_lines_max: {self.batch_lines_max} lines would never fit into "
+                   f"outbox_queue_max_events ({self.outbox_queue_max_events})")
+
+    def _insecure_in_production(self) -> Iterator[str]:
+        if self.client_keys_required is False:
+            yield "client_keys_required: production needs client keys"
+        if self.ratings_per_hour == 0:
+            yield "ratings_per_hour: production needs a limit"
+        for origin in self.cors_origins:
+            if _PATTERN_CHARACTERS & set(origin):
+                yield f"cors_origins: production needs exact origins, not {origin!r}"
+
+    def _local(self) -> bool:
+        """Whether only this machine can reach the port."""
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
 
     def store(self) -> str:
         """URL of the event store."""
@@ -171,5 +204,4 @@ class Settings(BaseSettings):
         """Whether client calls need a key."""
         if self.client_keys_required is not None:
             return self.client_keys_required
-        local = self.host in ("127.0.0.1", "::1", "localhost")
-        return self.profile is Profile.PRODUCTION or not local
+        return self.profile is Profile.PRODUCTION or not self._local()

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
+
+import structlog
 
 from recommender.ports import ApiKeys, AuditLog
 from recommender.types import AuditEntry, Role
@@ -10,6 +13,7 @@ from web.errors import FieldError, ProblemError
 from web.operations import Who
 from web.request_context import ApiRequest, this_request
 
+_log = structlog.get_logger("web")
 _TARGET_MAX = 256
 
 
@@ -35,7 +39,7 @@ class Access:
 
         Raises:
             ProblemError: 401 without a live key, 403 with one that may not do this.
-            StoreUnavailable: the keys or the audit log cannot be reached.
+            StoreUnavailable: the keys cannot be reached.
         """
         endpoint = request.endpoint
         if endpoint is None:  # no such route, or not by this method
@@ -89,16 +93,18 @@ class Access:
         return ProblemError(401, detail, headers={"WWW-Authenticate": "Bearer"})
 
     def _audit(self, request: ApiRequest, outcome: str, detail: str = "") -> None:
-        self._audit_log.append(
-            AuditEntry(
-                at_ms=self._now_ms(),
-                actor=_actor(request),
-                action=f"{request.method} {request.url_rule}"[:64],
-                target=request.full_path.rstrip("?")[:_TARGET_MAX],
-                outcome=outcome,
-                detail=f"request {request.request_id} {detail}".strip(),
-            )
+        entry = AuditEntry(
+            at_ms=self._now_ms(),
+            actor=_actor(request),
+            action=f"{request.method} {request.url_rule}"[:64],
+            target=request.full_path.rstrip("?")[:_TARGET_MAX],
+            outcome=outcome,
+            detail=f"request {request.request_id} {detail}".strip(),
         )
+        try:
+            self._audit_log.append(entry)
+        except Exception:  # noqa: BLE001 (the refusal holds without its entry; the log keeps it)
+            _log.exception("audit_failed", **asdict(entry))
 
 
 def _actor(request: ApiRequest) -> str:

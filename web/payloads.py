@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, ClassVar
 
@@ -19,6 +20,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from recommender.errors import InvalidField
 from recommender.schemas import ID_PATTERN, RATING_MAX, RATING_MIN, RATING_STEP
 from recommender.types import Event, EventType
 
@@ -39,6 +41,14 @@ def _whole_number(value: object) -> object:
         if not (digits.isascii() and digits.isdigit() and len(digits) <= 18):
             raise PydanticCustomError("whole_number", "must be a whole number")
         return int(value)
+    return value
+
+
+def _on_a_step(value: float) -> float:
+    # As ingest checks it: pydantic's own `multiple_of` lets 0.5000000001 pass.
+    if not (value / RATING_STEP).is_integer():
+        raise PydanticCustomError(
+            "rating_step", "must be a multiple of {step}", {"step": RATING_STEP})
     return value
 
 
@@ -87,7 +97,10 @@ Id = Annotated[
     ),
 ]
 Rating = Annotated[
-    float, Field(ge=RATING_MIN, le=RATING_MAX, multiple_of=RATING_STEP, allow_inf_nan=False)
+    float,
+    Field(ge=RATING_MIN, le=RATING_MAX, allow_inf_nan=False,
+          json_schema_extra={"multipleOf": RATING_STEP}),
+    AfterValidator(_on_a_step),
 ]
 TimestampMs = Annotated[
     int | None,
@@ -212,6 +225,26 @@ def parse_event(body: type[EventBody], value: dict[str, Any], now_ms: int) -> Ev
     """The checked body; `now_ms` bounds its timestamp.
 
     Raises:
+        InvalidField: it contradicts itself, or its type is another one than that of `body`.
         pydantic.ValidationError: names every field that is not acceptable.
     """
+    if "type" in value and value["type"] != body.kind.value:
+        raise InvalidField("type", f"must be {body.kind.value} here, or be left out")
+    if "movie_id" in value and "item_id" in value and body is not SearchBody:
+        _same("item_id", "movie_id", value, _id_text)
+    if "ts" in value and "timestamp" in value:
+        _same("timestamp", "ts", value, _comparable_time)
     return body.model_validate(value, context={"now_ms": now_ms})
+
+
+def _same(field: str, alias: str, value: dict[str, Any], meaning: Callable[[Any], object]) -> None:
+    """Refuse a body in which a field and its other name say different things."""
+    if meaning(value[field]) != meaning(value[alias]):
+        raise InvalidField(field, f"differs from {alias}")
+
+
+def _comparable_time(value: object) -> object:
+    try:
+        return _milliseconds(value)
+    except PydanticCustomError:
+        return None if value is None else repr(value)  # refused by the model that comes next

@@ -39,6 +39,9 @@ from web.surface import Register, Surface
 VARIANT = "A"
 # Part of the contract, built later: refused rather than silently without effect.
 NOT_YET = frozenset({"diversity", "model"})
+# What is kept or remembered has to be small and likely to come again: memory stays bounded.
+KEPT_K_MAX = 20
+REMEMBERED_QUERY_MAX_BYTES = 256
 
 
 class ListQuery(BaseModel):
@@ -57,21 +60,23 @@ class RecommendQuery(ListQuery):
     user_id: Id
 
 
-@lru_cache(maxsize=65_536)
 def _parse(query_string: bytes, path_user: str | None) -> tuple[str, RecommendOptions]:
-    """User and options of a query string; remembered, since lists are asked for again and again.
+    """User and options of a query string; parameters that the route does not know are ignored.
 
     Raises:
-        InvalidField: a parameter is given twice.
+        InvalidField: a parameter that it knows is given twice.
         pydantic.ValidationError: one is not acceptable.
     """
     given: dict[str, object] = {}
+    known = RecommendQuery.model_fields if path_user is None else ListQuery.model_fields
     pairs = parse_qsl(query_string.decode("utf-8", "replace"), keep_blank_values=True)
     for name, value in pairs:
-        if name in given:
-            raise InvalidField(name, "is given more than once")
         if name in NOT_YET:
             raise InvalidField(name, "is not available yet")
+        if name not in known:
+            continue
+        if name in given:
+            raise InvalidField(name, "is given more than once")
         given[name] = value
     if "exclude" in given:
         given["exclude"] = tuple(part for part in str(given["exclude"]).split(",") if part)
@@ -79,6 +84,10 @@ def _parse(query_string: bytes, path_user: str | None) -> tuple[str, RecommendOp
         given["user_id"] = path_id("user_id", path_user)
     query = RecommendQuery.model_validate(given)
     return query.user_id, RecommendOptions(query.k, query.exclude, query.genre, query.include_seen)
+
+
+# Lists are asked for again and again, in short queries.
+_remembered = lru_cache(maxsize=65_536)(_parse)
 
 
 class Lists:
@@ -105,7 +114,8 @@ class Lists:
         answer = user.lists.get(options)
         if answer is None:
             answer = self._compute(served, user_id, user, options)
-            user.keep(options, answer)
+            if options.k <= KEPT_K_MAX and not options.exclude_ids:
+                user.keep(options, answer)
         return answer
 
     def _compute(self, served: ServedModel, user_id: str,
@@ -149,7 +159,9 @@ class RecommendRoutes:
 
     def _answer(self, path_user: str | None) -> Response:
         request = this_request()
-        user_id, options = _parse(request.query_string, path_user)
+        query = request.query_string
+        parse = _remembered if len(query) <= REMEMBERED_QUERY_MAX_BYTES else _parse
+        user_id, options = parse(query, path_user)
         self._access.require_user(user_id)
         answer = self._lists.answer(user_id, options)
         now_ms = self._now_ms()

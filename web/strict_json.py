@@ -12,8 +12,10 @@ import re
 from typing import Any
 
 DEPTH_MAX = 64
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+# Possessive, and the last quote may be missing: each byte is looked at once, whatever the body.
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_ONE_KIND = bytes.maketrans(b"{}", b"[]")
 
 
 class MalformedJson(ValueError):
@@ -23,9 +25,11 @@ class MalformedJson(ValueError):
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(pairs)
     if len(value) != len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise MalformedJson(f"the key {twice[:64]!a} is given twice")
+        seen: set[str] = set()
+        for key, _ in pairs:
+            if key in seen:
+                raise MalformedJson(f"the key {key[:64]!a} is given twice")
+            seen.add(key)
     return value
 
 
@@ -66,9 +70,9 @@ def parse_object(body: bytes) -> dict[str, Any]:
 
 def _too_deep(body: bytes) -> bool:
     """Whether brackets remain after taking away the innermost pairs `DEPTH_MAX` times."""
-    brackets = _STRING.sub(b"", body).translate(None, _NOT_BRACKETS)
+    brackets = _STRING.sub(b"", body).translate(_ONE_KIND, _NOT_BRACKETS)
     for _ in range(DEPTH_MAX):
         if not brackets:
             return False
-        brackets = brackets.replace(b"[]", b"").replace(b"{}", b"")
+        brackets = brackets.replace(b"[]", b"")
     return bool(brackets)

@@ -1,0 +1,71 @@
+"""What the settings refuse together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from settings import Settings
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No `.env` of this folder."""
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize(("name", "value"), [
+    ("client_keys_required", False),
+    ("ratings_per_hour", 0),
+    ("cors_origins", ["*"]),
+    ("cors_origins", ["https://shop.example", "https://*.example"]),
+    ("cors_origins", ["https://.+"]),
+])
+def test_production_refuses_what_is_insecure_and_names_it(name: str, value: Any) -> None:
+    with pytest.raises(ValidationError, match=name):
+        Settings(profile="production", **{name: value})
+
+
+def test_production_names_everything_at_once() -> None:
+    with pytest.raises(ValidationError, match=r"client_keys_required.*ratings_per_hour.*cors_or"):
+        Settings(profile="production", client_keys_required=False, ratings_per_hour=0,
+                 cors_origins=["*"])
+
+
+def test_production_takes_exact_origins_a_limit_and_sqlite() -> None:
+    settings = Settings(profile="production", host="0.0.0.0", ratings_per_hour=5,
+                        cors_origins=["https://shop.example:8443"])
+    assert settings.client_keys() and settings.hourly_ratings() == 5
+    assert settings.store().startswith("sqlite:")
+    assert Settings(profile="production").hourly_ratings() == 20
+
+
+def test_the_same_values_are_taken_in_development() -> None:
+    settings = Settings(client_keys_required=False, ratings_per_hour=0, cors_origins=["*"])
+    assert not settings.client_keys() and settings.hourly_ratings() is None
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7", "fairreel.example"])
+def test_development_off_this_machine_needs_client_keys(host: str) -> None:
+    assert Settings(host=host).client_keys()
+    assert Settings(host=host, client_keys_required=True).client_keys()
+    with pytest.raises(ValidationError, match="client_keys_required"):
+        Settings(host=host, client_keys_required=False)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "::1", "localhost"])
+def test_development_on_this_machine_needs_none(host: str) -> None:
+    assert not Settings(host=host).client_keys()
+    assert not Settings(host=host, client_keys_required=False).client_keys()
+    assert Settings(host=host, client_keys_required=True).client_keys()
+
+
+def test_a_batch_that_would_never_fit_into_the_queue_is_refused() -> None:
+    assert Settings(batch_lines_max=50, outbox_queue_max_events=50).batch_lines_max == 50
+    with pytest.raises(ValidationError, match=r"batch_lines_max: 51 .* outbox_queue_max_events"):
+        Settings(batch_lines_max=51, outbox_queue_max_events=50)
+    with pytest.raises(ValidationError, match="outbox_queue_max_events"):
+        Settings(outbox_queue_max_events=9_999)
