@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import sys
+import threading
 from multiprocessing.util import Finalize
 
 from flask import Flask
@@ -18,11 +21,28 @@ def create_app() -> Flask:
     """The application with its workers running; called once, inside the server's worker process."""
     from application import compose
 
+    _pass_termination_on()
     application = compose(Settings())
     application.start()
     # The server's worker ends without running atexit handlers; finalizers of multiprocessing run.
     Finalize(application, application.stop, exitpriority=100)
     return application.flask
+
+
+def _pass_termination_on() -> None:
+    # The worker's main thread waits without time-out; a signal that the kernel gives to another
+    # thread would not wake it, and the worker would be killed unflushed after the grace period.
+    read_end, write_end = os.pipe()
+    os.set_blocking(write_end, False)
+    signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
+    main = threading.main_thread().ident
+
+    def wait() -> None:
+        number = os.read(read_end, 1)[0]
+        if main is not None:
+            signal.pthread_kill(main, number)
+
+    threading.Thread(target=wait, name="signals", daemon=True).start()
 
 
 def serve(factory: str = "app:create_app") -> None:

@@ -188,8 +188,8 @@ def _scheduler(parts: _Parts, foreign: ForeignChanges) -> BackgroundScheduler:
         "foreign_changes": foreign.check,
         "queue_gauges": QueueGauges(parts.log, parts.responses, parts.telemetry).report,
     }
-    serving = side.allow_list.serving()
-    last_ms = None if serving is None else serving.created_at_ms
+    records = side.allow_list.records()
+    last_ms = records[0].created_at_ms if records else None
     delays = {"retrain": first_delay_s(last_ms, now_ms(), settings.retrain_interval_s)}
     intervals = {"retrain_interval_s": settings.retrain_interval_s,
                  "snapshot_interval_s": settings.snapshot_interval_s}
@@ -205,17 +205,14 @@ def _model_watch(settings: Settings, side: StoreSide, state: ServingState[ModelB
                  telemetry: PrometheusTelemetry) -> ModelWatch[ModelBundle]:
     def load(record: ModelRecord) -> ServedModel[ModelBundle]:
         # The keys are opened anew: the first training may have made them after our start.
-        loaded = open_model_files(settings, publishing=False).load(record.version_id, record)
-        manifest = loaded.manifest
-        return ServedModel(record.name, record.version, record.version_id,
-                           manifest.code.git.sha or "", manifest.data_snapshot_id,
-                           record.created_at_ms, loaded.bundle)
+        return open_model_files(settings, publishing=False).load_served(record)
 
     def note_current() -> None:
         open_model_files(settings, publishing=False).write_current(
             side.allow_list.records(), now_ms())
 
-    return ModelWatch(side.allow_list, load, state, telemetry, side.audit, now_ms, note_current)
+    return ModelWatch(side.allow_list, load, state, telemetry, side.audit, now_ms, note_current,
+                      open_model_files(settings, publishing=False).present)
 
 
 def _manifest_of(settings: Settings) -> Callable[[str], Mapping[str, Any] | None]:

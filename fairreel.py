@@ -17,6 +17,7 @@ from recommender.errors import FairreelError
 COMMANDS = {
     "run": "commands.run",
     "prepare": "commands.prepare",
+    "announce": "commands.announce",
     "import": "commands.import_data",
     "export": "commands.export",
     "simulate": "commands.simulate",
@@ -72,9 +73,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _say(error.format_message(), error.exit_code)
     except click.Abort:
         return _say("interrupted", EXIT_FAILED)
-    except OSError as error:
-        return _say(str(error), EXIT_FAILED)
+    except Exception as error:
+        code = _say_known(error)
+        if code is None:
+            raise
+        return code
     return result if isinstance(result, int) else 0
+
+
+def _say_known(error: Exception) -> int | None:
+    """A setting that a library refuses is wrong usage; of other failures those of the system are
+    told, and None stands for mistakes of this code, to be shown whole."""
+    from commands.wrong_settings import wrong_setting
+
+    wrong = wrong_setting(error)
+    if wrong is not None:
+        return _say(wrong, EXIT_UNUSABLE)
+    if isinstance(error, OSError):
+        return _say(str(error), EXIT_FAILED)
+    return None
 
 
 def _say(message: str, code: int) -> int:

@@ -11,9 +11,9 @@ from sqlalchemy.exc import IntegrityError
 
 from adapters.database import reading, writing
 from adapters.job_leases import check_fencing
-from adapters.tables import models
+from adapters.tables import models, serving_choice
 from recommender.errors import ModelRefused, NotFound
-from recommender.types import LOADABLE, ModelRecord, ModelStatus
+from recommender.types import LOADABLE, ModelRecord, ModelStatus, ServingChoice
 
 _FIELDS = (
     models.c.version, models.c.version_id, models.c.name, models.c.status, models.c.sha256,
@@ -21,6 +21,8 @@ _FIELDS = (
 )  # fmt: skip
 _VERSION_ID = re.compile(r"\d{8}T\d{6}Z")
 _VERSION_MAX = 2**31 - 1
+_SLOT = "serving"
+"""The one row of the choice; more would be needed to serve several models at once."""
 
 
 class SqlAllowList:
@@ -82,12 +84,18 @@ class SqlAllowList:
         found = self._read(select(*_FIELDS).where(models.c.status == ModelStatus.SERVING.value))
         return found[0] if found else None
 
+    def choice(self) -> ServingChoice | None:
+        """What was chosen to serve, None before the first choice."""
+        with reading(self._engine) as connection:
+            return _choice(connection)
+
     def serve(
-        self, version_id: str, at_ms: int, fencing: tuple[str, int] | None = None
-    ) -> ModelRecord:
+        self, version_id: str, at_ms: int, fencing: tuple[str, int] | None = None,
+        choice: ServingChoice | None = None,
+    ) -> ModelRecord:  # fmt: skip
         """Make it the serving one; the one before becomes PREVIOUS, an older previous AVAILABLE.
 
-        Serving what already serves changes nothing.
+        Serving what already serves changes nothing but the choice, when one is given.
 
         Raises:
             NotFound: no such model.
@@ -95,26 +103,31 @@ class SqlAllowList:
             LeaseLost: the fencing token is no longer held.
         """
         with self._changing(fencing) as connection:
-            record = _one(connection, version_id)
-            if record.status not in LOADABLE:
-                raise ModelRefused(version_id, "not_allowed", f"it is {record.status}")
-            if record.status is ModelStatus.SERVING:
-                return record
-            for old, new in (
-                (ModelStatus.PREVIOUS, ModelStatus.AVAILABLE),
-                (ModelStatus.SERVING, ModelStatus.PREVIOUS),
-            ):
-                connection.execute(
-                    update(models)
-                    .where(models.c.status == old.value)
-                    .values(status=new.value, changed_at_ms=at_ms)
-                )
-            connection.execute(
-                update(models)
-                .where(models.c.version_id == version_id)
-                .values(status=ModelStatus.SERVING.value, changed_at_ms=at_ms)
-            )
-            return _one(connection, version_id)
+            record = _serve(connection, version_id, at_ms)
+            if choice is not None:
+                _choose(connection, choice, at_ms)
+            return record
+
+    def serve_trained(
+        self, version_id: str, at_ms: int, before: str | None, fencing: tuple[str, int]
+    ) -> ModelRecord:
+        """Serve a model that passed the gate, unless someone chose otherwise meanwhile.
+
+        See the port. All is looked up in the fenced transaction, so no switch is overlooked.
+
+        Raises:
+            NotFound, ModelRefused, LeaseLost: as for `serve`.
+        """
+        with self._changing(fencing) as connection:
+            record, choice = _one(connection, version_id), _choice(connection)
+            serving = connection.execute(
+                select(models.c.version_id).where(models.c.status == ModelStatus.SERVING.value)
+            ).scalar()
+            if serving is not None:
+                wanted = serving == before if choice is None else choice.name == record.name
+                if not wanted:
+                    return record
+            return _serve(connection, version_id, at_ms)
 
     def set_status(
         self, version_id: str, status: ModelStatus, at_ms: int, reason: str | None = None
@@ -156,6 +169,42 @@ class SqlAllowList:
             if fencing is not None:
                 check_fencing(connection, *fencing)
             yield connection
+
+
+def _serve(connection: Connection, version_id: str, at_ms: int) -> ModelRecord:
+    record = _one(connection, version_id)
+    if record.status not in LOADABLE:
+        raise ModelRefused(version_id, "not_allowed", f"it is {record.status}")
+    if record.status is ModelStatus.SERVING:
+        return record
+    for old, new in (
+        (ModelStatus.PREVIOUS, ModelStatus.AVAILABLE),
+        (ModelStatus.SERVING, ModelStatus.PREVIOUS),
+    ):
+        connection.execute(
+            update(models)
+            .where(models.c.status == old.value)
+            .values(status=new.value, changed_at_ms=at_ms)
+        )
+    connection.execute(
+        update(models)
+        .where(models.c.version_id == version_id)
+        .values(status=ModelStatus.SERVING.value, changed_at_ms=at_ms)
+    )
+    return _one(connection, version_id)
+
+
+def _choice(connection: Connection) -> ServingChoice | None:
+    query = select(serving_choice.c.model_name).where(serving_choice.c.slot == _SLOT)
+    row = connection.execute(query).first()
+    return None if row is None else ServingChoice(row.model_name)
+
+
+def _choose(connection: Connection, choice: ServingChoice, at_ms: int) -> None:
+    values = {"model_name": choice.name, "changed_at_ms": at_ms}
+    known = update(serving_choice).where(serving_choice.c.slot == _SLOT).values(values)
+    if not connection.execute(known).rowcount:
+        connection.execute(insert(serving_choice).values(slot=_SLOT, **values))
 
 
 def _one(connection: Connection, version_id: str) -> ModelRecord:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from sqlalchemy import Engine, bindparam, func, select
 
@@ -111,8 +111,9 @@ class LogReader:
 class Groups:
     """Who reads what: in each group partition p of a topic goes to member p modulo their number."""
 
-    def __init__(self, partitions: int, reader: LogReader) -> None:
-        self._partitions = partitions
+    def __init__(self, partitions_of: Callable[[str], int], reader: LogReader) -> None:
+        """`partitions_of` tells how many partitions a topic has."""
+        self._partitions_of = partitions_of
         self._reader = reader
         self._lock = threading.Lock()
         self._members: dict[str, list[EmbeddedConsumer]] = {}
@@ -137,7 +138,7 @@ class Groups:
         shares: dict[EmbeddedConsumer, set[TopicPartition]] = {m: set() for m in members}
         for topic in {t for m in members for t in m.topics}:
             readers = [m for m in members if topic in m.topics]
-            for p in range(self._partitions):
+            for p in range(self._partitions_of(topic)):
                 shares[readers[p % len(readers)]].add(TopicPartition(topic, p))
         for member, share in shares.items():
             if share != member.assigned:

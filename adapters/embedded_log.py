@@ -15,6 +15,8 @@ from recommender.errors import BusUnavailable, StoreUnavailable
 from recommender.ports import Consumer
 from recommender.types import Acceptance, Event, Message, TopicPartition
 
+_PROBE_EVERY_S = 1.0
+
 
 class EmbeddedLog:
     """`ports.Outbox` and `ports.EventBus` over the table `outbox`.
@@ -33,20 +35,22 @@ class EmbeddedLog:
         ratings_per_hour: int | None = None,
         clock_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
-        """`partitions` of each topic; at most `waiting_max` events wait for their transaction.
+        """New records go to `partitions` partitions of their topic; those that the log has above
+        them (it was written with more) are still read. At most `waiting_max` events wait for
+        their transaction, but for one larger batch.
 
         Raises:
             StoreUnavailable: the database does not answer.
         """
-        self._partitions = partitions
         self._reader = LogReader(engine)
-        self._groups = Groups(partitions, self._reader)
         self._writer = LogWriter(
             engine, partitions, ratings_per_hour, clock_ms, self._reader.appended
         )
+        self._groups = Groups(self._writer.partitions_of, self._reader)
         self._commits = GroupCommit[Work, Sequence[Acceptance]](
             "outbox", self._writer.commit, waiting_max
         )
+        self._next_probe_s = 0.0
 
     @property
     def cluster_id(self) -> str:
@@ -61,8 +65,20 @@ class EmbeddedLog:
         return list(self._commits.submit(work, len(events)))
 
     def depth(self) -> int:
-        """Events waiting for their transaction: the log is read in place, nothing is relayed."""
+        """As `ports.Outbox.depth`; the log is read in place, nothing is relayed."""
+        failure = self._commits.failure()
+        if failure is not None:
+            self._probe()
+            raise StoreUnavailable(failure)
         return self._commits.waiting()
+
+    def _probe(self) -> None:
+        # Nothing else may come to show that the database takes writes again. Not awaited: the
+        # caller must not hang as long as the database does.
+        now_s = time.monotonic()
+        if now_s >= self._next_probe_s:
+            self._next_probe_s = now_s + _PROBE_EVERY_S
+            self._commits.submit_unawaited(Work(probe=True))
 
     def publish(self, messages: Sequence[Message]) -> None:
         """As `ports.EventBus.publish`."""
@@ -82,7 +98,7 @@ class EmbeddedLog:
         return {
             TopicPartition(topic, p): self._writer.end_offset(topic, p)
             for topic in topics
-            for p in range(self._partitions)
+            for p in range(self._writer.partitions_of(topic))
         }
 
     def reachable(self) -> bool:

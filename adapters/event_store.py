@@ -24,9 +24,9 @@ from sqlalchemy import (
     union_all,
 )
 
+from adapters.applied_rows import insert_once, last_sequence, rows_of
 from adapters.bulk_insert import ColumnQuery, bulk_insert, fetch_columns
 from adapters.database import reading, writing
-from adapters.event_state import advance_state
 from adapters.tables import (
     applied_events,
     consumer_offsets,
@@ -35,6 +35,7 @@ from adapters.tables import (
     movies,
     searches,
 )
+from recommender.ports.events import SetAside
 from recommender.schemas import Columns, event_frame
 from recommender.types import (
     Applied,
@@ -46,12 +47,10 @@ from recommender.types import (
 )
 
 _TYPES = {t.value: t for t in EventType}
-_LETTER_COLUMNS = ("topic", "partition", "offset", "key", "value", "reason")
+_LETTER_COLUMNS = ("cluster_id", "topic", "partition", "offset", "key", "value", "reason")
 _HASHED_ROWS = 50_000
 _KEY_MAX = 256
-_LOCK_OF_POSTGRESQL = 0x6170706C
-
-
+_CONFLICT = "event_id: known with other content"
 
 
 def _history() -> ColumnQuery:
@@ -79,7 +78,6 @@ _LETTERS = ColumnQuery(
     .order_by(dead_letters.c.sequence.desc())
     .limit(bindparam("most"))
 )
-_LAST = select(func.max(applied_events.c.sequence))
 
 
 class SqlEventStore:
@@ -94,18 +92,22 @@ class SqlEventStore:
         offsets: Mapping[TopicPartition, int] | None = None,
         dead_letters: Sequence[DeadLetter] = (),
         group: str = "ingest",
+        set_aside: SetAside | None = None,
     ) -> Applied:
         """As `ports.EventStore.apply`.
 
         Raises:
             StoreUnavailable: nothing was written.
         """
-        rows = _rows(frame)
+        rows = rows_of(frame)
         with writing(self._engine) as connection:
-            applied = _insert_events(connection, rows) if rows else 0
+            applied, conflicts = insert_once(connection, rows) if rows else (0, [])
             _store_offsets(connection, group, offsets or {})
-            _store_dead_letters(connection, dead_letters)
-        return Applied(applied, len(rows) - applied)
+            refused = [set_aside(row, _CONFLICT) for row in conflicts] if set_aside else []
+            letters = tuple(sorted([*dead_letters, *refused], key=_place))
+            _store_dead_letters(connection, letters)
+        duplicates = len(rows) - applied - len(conflicts)
+        return Applied(applied, duplicates, len(conflicts), letters)
 
     def offsets(self, group: str = "ingest") -> dict[TopicPartition, int]:
         """As `ports.EventStore.offsets`."""
@@ -153,7 +155,7 @@ class SqlEventStore:
     def last_sequence(self) -> int:
         """As `ports.EventStore.last_sequence`."""
         with reading(self._engine) as connection:
-            return _last_sequence(connection)
+            return last_sequence(connection)
 
     def counts(self) -> dict[str, int]:
         """As `ports.EventStore.counts`."""
@@ -191,31 +193,8 @@ class SqlEventStore:
         return [DeadLetter(*row[1:]) for row in found]
 
 
-def _rows(frame: pd.DataFrame) -> list[tuple[Any, ...]]:
-    return list(zip(*(_values(frame[name]) for name in Columns.EVENT), strict=True))
-
-
-def _values(column: pd.Series[Any]) -> list[Any]:
-    values = column.to_numpy(dtype=object)
-    missing = column.isna().to_numpy(dtype=bool)
-    if missing.any():
-        values = values.copy()
-        values[missing] = None
-    return values.tolist()
-
-
-def _insert_events(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> int:
-    if connection.dialect.name == "postgresql":
-        # Applying is serial: "sequence > before" then means exactly the rows inserted here, and
-        # readers of `event_chunks` never see a number appear below one they have read.
-        connection.execute(select(func.pg_advisory_xact_lock(_LOCK_OF_POSTGRESQL)))
-    before = _last_sequence(connection)
-    inserted = bulk_insert(
-        connection, applied_events, Columns.EVENT, rows, "ON CONFLICT (event_id) DO NOTHING"
-    )
-    if inserted:
-        advance_state(connection, before)
-    return inserted
+def _place(letter: DeadLetter) -> tuple[str, str, int, int]:
+    return letter.cluster_id, letter.topic, letter.partition, letter.offset
 
 
 def _store_offsets(
@@ -237,15 +216,11 @@ def _store_dead_letters(connection: Connection, letters: Sequence[DeadLetter]) -
         dead_letters,
         _LETTER_COLUMNS,
         [
-            (d.topic, d.partition, d.offset, d.key and d.key[:_KEY_MAX], d.value, d.reason)
+            (*_place(d), d.key and d.key[:_KEY_MAX], d.value, d.reason)
             for d in letters
         ],
-        'ON CONFLICT (topic, partition, "offset") DO NOTHING',
+        'ON CONFLICT (cluster_id, topic, partition, "offset") DO NOTHING',
     )
-
-
-def _last_sequence(connection: Connection) -> int:
-    return connection.execute(_LAST).scalar() or 0
 
 
 def _in_order(

@@ -27,13 +27,15 @@ class GroupCommit(Generic[Work, Answer]):
     def __init__(
         self, name: str, commit: Callable[[Sequence[Work]], Sequence[Answer]], waiting_max: int
     ) -> None:
-        """`waiting_max` bounds the sum of the sizes given to `submit` (waiting or in work)."""
+        """`waiting_max` bounds the sum of the sizes given to `submit` (waiting or in work). Work
+        that is larger by itself is taken when no other waits to be begun."""
         self._commit = commit
         self._waiting_max = waiting_max
         self._lock = threading.Lock()
         self._queue: list[_Waiter[Work, Answer]] = []
         self._waiting = 0
         self._closed = False
+        self._failure: str | None = None
         self._asleep = False
         # A bare lock as signal: a Condition costs several times as much for each caller.
         self._wake = threading.Lock()
@@ -51,18 +53,27 @@ class GroupCommit(Generic[Work, Answer]):
         with self._lock:
             if self._closed:
                 raise StoreUnavailable("closed")
-            if self._waiting + size > self._waiting_max:
+            if not self._has_room(size):
                 raise StoreUnavailable("too much waits to be written", retry_after_s=1)
-            self._waiting += size
-            self._queue.append(waiter)
-            if self._asleep:
-                self._asleep = False
-                self._wake.release()
+            self._enqueue(waiter)
         waiter.done.acquire()
         if waiter.error is not None:
             raise StoreUnavailable(str(waiter.error)) from waiter.error
         assert waiter.answer is not None
         return waiter.answer
+
+    def submit_unawaited(self, work: Work) -> None:
+        """Have `work` committed without waiting for it; not when other work waits or when closed.
+
+        What becomes of it shows in `failure`.
+        """
+        with self._lock:
+            if not self._closed and not self._queue:
+                self._enqueue(_Waiter(work, 0))
+
+    def failure(self) -> str | None:
+        """Why nothing can be committed: closed, or the error of the last commit; else None."""
+        return "closed" if self._closed else self._failure
 
     def waiting(self) -> int:
         """Sum of the sizes submitted and not yet answered."""
@@ -76,6 +87,19 @@ class GroupCommit(Generic[Work, Answer]):
                 self._asleep = False
                 self._wake.release()
         self._thread.join()
+
+    def _has_room(self, size: int) -> bool:
+        if size > self._waiting_max:
+            # It would never fit: refused for ever if it had to.
+            return not self._queue
+        return self._waiting + size <= self._waiting_max
+
+    def _enqueue(self, waiter: _Waiter[Work, Answer]) -> None:
+        self._waiting += waiter.size
+        self._queue.append(waiter)
+        if self._asleep:
+            self._asleep = False
+            self._wake.release()
 
     def _run(self) -> None:
         while True:
@@ -95,8 +119,10 @@ class GroupCommit(Generic[Work, Answer]):
             answers = self._commit([waiter.work for waiter in batch])
             for waiter, answer in zip(batch, answers, strict=True):
                 waiter.answer = answer
+            self._failure = None
         except Exception as error:  # noqa: BLE001  the callers get it; the thread must go on
             _log.error("group_commit_failed", thread=self._thread.name, error=repr(error))
+            self._failure = str(error)
             for waiter in batch:
                 waiter.error = error
         with self._lock:

@@ -21,6 +21,14 @@ class SqlImports:
         with reading(self._engine) as connection:
             return connection.execute(query).first() is not None
 
+    def rows_by_id(self, prefix: str) -> dict[str, int]:
+        """As `ports.Imports.rows_by_id`."""
+        query = select(imports.c.import_id, imports.c.rows).where(
+            imports.c.import_id.startswith(prefix, autoescape=True)
+        )
+        with reading(self._engine) as connection:
+            return {row.import_id: row.rows for row in connection.execute(query)}
+
     def record(self, import_id: str, name: str, rows: int, rejected: int, at_ms: int) -> None:
         """As `ports.Imports.record`; the first record of a source stays."""
         with writing(self._engine) as connection:

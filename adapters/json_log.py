@@ -10,6 +10,28 @@ import structlog
 from structlog.typing import Processor
 
 
+class _ToStandardError:
+    """Writes to what standard error is at that moment; it may be redirected meanwhile."""
+
+    def __init__(self, *_: object) -> None:
+        pass
+
+    def msg(self, message: str) -> None:
+        """One line."""
+        sys.stderr.write(message + "\n")
+        sys.stderr.flush()
+
+    debug = info = warning = error = critical = exception = msg
+
+
+class _StandardErrorHandler(logging.Handler):
+    """The same for the standard library's records."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        sys.stderr.write(self.format(record) + "\n")
+        sys.stderr.flush()
+
+
 def configure_json_log(level: str, processors: Sequence[Processor] = ()) -> None:
     """Send structlog's events and the standard library's records to standard error.
 
@@ -25,10 +47,10 @@ def configure_json_log(level: str, processors: Sequence[Processor] = ()) -> None
         processors=[*shared, structlog.processors.StackInfoRenderer(),
                     structlog.processors.format_exc_info, structlog.processors.JSONRenderer()],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
+        logger_factory=_ToStandardError,
+        cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _StandardErrorHandler()
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                     structlog.processors.format_exc_info, structlog.processors.JSONRenderer()],

@@ -69,13 +69,15 @@ def line_blocks(path: Path, block_bytes: int = BLOCK_BYTES) -> Iterator[LineBloc
 
 
 def read_text_lines(path: Path) -> list[str]:
-    """All lines of a small file: UTF-8, or latin-1 where that fails (old MovieLens files)."""
-    data = b"".join(block.data for block in line_blocks(path))
+    """All lines of a small file, each UTF-8, or latin-1 where it is not (old MovieLens files)."""
+    return [_decoded(line) for block in line_blocks(path) for line in block.lines()]
+
+
+def _decoded(line: bytes) -> str:
     try:
-        text = data.decode("utf-8")
+        return line.decode("utf-8")
     except UnicodeDecodeError:
-        text = data.decode("latin-1")
-    return text.replace("\r\n", "\n").removesuffix("\n").split("\n")
+        return line.decode("latin-1")
 
 
 def content_hash(paths: Iterable[Path]) -> str:

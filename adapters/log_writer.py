@@ -20,6 +20,7 @@ from recommender.types import Acceptance, Message
 
 _COLUMNS = ("event_id", "topic", "partition", "offset", "key", "value", "accepted_at_ms")
 _CLUSTER_ID = "cluster_id"
+_PROBED = "probed_at_ms"
 _ATTEMPTS = 3
 _log = structlog.get_logger()
 
@@ -29,10 +30,14 @@ Ends = dict[tuple[str, int], int]
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What one caller wants appended: events, or messages for topics."""
+    """What one caller wants appended: events, or messages for topics.
+
+    `probe` asks for a small write that appends nothing: whether the database takes one.
+    """
 
     offers: Sequence[Offer] = ()
     messages: Sequence[Message] = ()
+    probe: bool = False
 
 
 class LogWriter:
@@ -60,6 +65,11 @@ class LogWriter:
     def end_offset(self, topic: str, partition: int) -> int:
         """The offset that the next record of the partition gets."""
         return self._ends.get((topic, partition), 0)
+
+    def partitions_of(self, topic: str) -> int:
+        """Partitions of the topic to read: those of new records, and all that hold old ones."""
+        used = (p for t, p in self._ends if t == topic)
+        return max(self._partitions, 1 + max(used, default=0))
 
     def commit(self, works: Sequence[Work]) -> Sequence[Sequence[Acceptance]]:
         """Write all works in one transaction; the answers for the events of each.
@@ -94,11 +104,13 @@ class LogWriter:
                 for o in fresh
             ]
             rows += [
-                (uuid.uuid4().hex, *self._place(ends, m.topic, m.key), m.value, now_ms)
+                (f"message/{uuid.uuid4().hex}", *self._place(ends, m.topic, m.key), m.value, now_ms)
                 for work in works
                 for m in work.messages
             ]
             bulk_insert(connection, outbox, _COLUMNS, rows)
+            if any(work.probe for work in works):
+                _note_probe(connection, now_ms)
         self._ends = ends
         if rows:
             self._appended()
@@ -155,6 +167,16 @@ def _cluster_id(connection: Connection) -> str:
         found = uuid.uuid4().hex
         connection.execute(insert(log_properties).values(name=_CLUSTER_ID, value=found))
     return found
+
+
+def _note_probe(connection: Connection, now_ms: int) -> None:
+    bulk_insert(
+        connection,
+        log_properties,
+        ("name", "value"),
+        [(_PROBED, str(now_ms))],
+        "ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+    )
 
 
 def _read_ends(connection: Connection) -> Ends:

@@ -23,6 +23,7 @@ from typing import Generic, TypeVar
 import joblib
 
 from adapters.durable_file import replace_file, sync_folder
+from adapters.model_folder import FILE_NAME, TEMPORARY_NAME, changed_ms, file_names
 from adapters.signing import SIGNATURE_BYTES, Signer, Verifier
 from recommender.errors import InvalidField, ModelRefused
 from recommender.manifest import VERSION_ID_PATTERN, Manifest, ManifestFile, decode_manifest
@@ -31,7 +32,6 @@ from recommender.types import LOADABLE, ModelRecord
 
 MANIFEST_MAX_BYTES = 1 << 20
 _SUFFIXES = ("pkl", "json", "sig")
-_FILE_NAME = re.compile(r"model_v(\d{8}T\d{6}Z)\.(pkl|json|sig)")
 
 Bundle = TypeVar("Bundle")
 
@@ -162,18 +162,30 @@ class ModelFiles(Generic[Bundle]):
             raise ModelRefused(version_id, "hash", f"is the manifest of {manifest.version_id}")
         return manifest
 
-    def audit_folder(self, records: Iterable[ModelRecord]) -> list[Finding]:
+    def audit_folder(
+        self, records: Iterable[ModelRecord], recent_from_ms: int | None = None
+    ) -> list[Finding]:
         """Files that belong to no registered model, and registered models that do not verify.
 
+        Model files changed at `recent_from_ms` or later may be those of a model that is being
+        published: their cause is `recent_file` instead of `extra_file`.
         Refused models are held against their signatures too; retired ones should have no files.
         """
         by_id = {record.version_id: record for record in records}
         findings = []
-        names = sorted(entry.name for entry in os.scandir(self.folder)) if self._exists() else []
+        names = file_names(self.folder)
         for name in names:
-            match = _FILE_NAME.fullmatch(name)
-            if match is None or match[1] not in by_id:
-                findings.append(Finding(name, "extra_file", "belongs to no registered model"))
+            match = FILE_NAME.fullmatch(name)
+            if match is not None and match[1] in by_id:
+                continue
+            if recent_from_ms is not None and (match or TEMPORARY_NAME.fullmatch(name)):
+                at_ms = changed_ms(self.folder / name)
+                if at_ms is None:
+                    continue  # renamed or removed meanwhile
+                if at_ms >= recent_from_ms:
+                    findings.append(Finding(name, "recent_file", "may be being published"))
+                    continue
+            findings.append(Finding(name, "extra_file", "belongs to no registered model"))
         for record in by_id.values():
             try:
                 if record.status in LOADABLE:
@@ -187,9 +199,7 @@ class ModelFiles(Generic[Bundle]):
 
     def present(self) -> frozenset[str]:
         """Version ids with at least one file in the folder."""
-        if not self._exists():
-            return frozenset()
-        matches = (_FILE_NAME.fullmatch(entry.name) for entry in os.scandir(self.folder))
+        matches = map(FILE_NAME.fullmatch, file_names(self.folder))
         return frozenset(match[1] for match in matches if match)
 
     def delete(self, version_id: str) -> None:

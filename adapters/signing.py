@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from adapters.durable_file import replace_file, sync_folder, write_beside
+from recommender.errors import UnusableKey
 
 SIGNATURE_BYTES = 64
 
@@ -69,24 +70,37 @@ class Verifier:
 
 
 def open_signer(private_file: Path) -> Signer:
-    """Read the private key, making it (and the public one beside it) when there is none.
+    """Read the private key, making both it and the public one beside it when there is neither.
 
     The folder is made with mode 0700, the key with 0600. Two processes that start at once end
-    with the same key.
+    with the same key. A public key that is there is trusted and never replaced.
 
     Raises:
-        ValueError: the file holds no Ed25519 key.
+        UnusableKey: the public key is there without its private one, or beside another's.
+        ValueError: a file holds no Ed25519 key.
     """
+    public_file = public_key_file(private_file)
+    # Looked for in this order: the maker of a key writes the private file first, so a public one
+    # that is there before the look at the private one is no key in the making.
+    trusted = public_file.exists()
     if not private_file.exists():
+        if trusted:
+            raise UnusableKey(
+                f"{private_file} is missing and {public_file} is there: models can be verified"
+                " but not signed. Put the private key back; to begin with a new pair, move the"
+                " public key away first"
+            )
         _make_key(private_file)
     private = load_pem_private_key(private_file.read_bytes(), password=None)
     if not isinstance(private, Ed25519PrivateKey):
         raise ValueError(f"{private_file} holds no Ed25519 private key")
-    public_file = public_key_file(private_file)
     pem = private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-    if not public_file.exists() or public_file.read_bytes() != pem:
+    signer = Signer(private)
+    if not public_file.exists():
         replace_file(public_file, pem)
-    return Signer(private)
+    elif open_verifier([public_file]).key_ids != (signer.key_id,):
+        raise UnusableKey(f"{public_file} is not the public key of {private_file}")
+    return signer
 
 
 def open_verifier(public_files: Iterable[Path]) -> Verifier:

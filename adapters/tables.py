@@ -109,13 +109,14 @@ dead_letters = Table(
     "dead_letters",
     store_metadata,
     Column("sequence", _Sequence, primary_key=True, autoincrement=True),
+    Column("cluster_id", String(64), nullable=False),
     Column("topic", String(249), nullable=False),
     Column("partition", Integer, nullable=False),
     Column("offset", BigInteger, nullable=False),
     Column("key", String(256)),
     Column("value", LargeBinary, nullable=False),
     Column("reason", Text, nullable=False),
-    UniqueConstraint("topic", "partition", "offset"),
+    UniqueConstraint("cluster_id", "topic", "partition", "offset"),
 )
 movies = Table(
     "movies",
@@ -161,6 +162,13 @@ models = Table(
     Column("created_at_ms", BigInteger, nullable=False),
     Column("changed_at_ms", BigInteger, nullable=False),
     Column("reason", Text),
+)
+serving_choice = Table(
+    "serving_choice",
+    store_metadata,
+    Column("slot", String(16), primary_key=True),
+    Column("model_name", String(64)),
+    Column("changed_at_ms", BigInteger, nullable=False),
 )
 job_leases = Table(
     "job_leases",

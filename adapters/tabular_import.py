@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -21,6 +21,7 @@ from recommender.import_layouts import (
     EventColumns,
     event_columns,
     table_suffix,
+    usually_means,
     with_optional,
 )
 
@@ -34,13 +35,16 @@ class EventReader(Protocol):
 
     path: Path
 
+    @property
+    def columns(self) -> Mapping[str, str]:
+        """Role -> name of the column that is read for it."""
+
     def blocks(self) -> Iterator[RawEvents]:
         """In file order.
 
         Raises:
             UnreadableImport: the file cannot be read on; names it.
         """
-        ...
 
 
 def open_table(path: Path, mapping: ColumnMapping) -> EventReader:
@@ -79,6 +83,11 @@ class DelimitedEvents:
         names, delimiter = read_header(path, mapping.delimiter)
         columns = event_columns(mapping, names, path.name)
         return cls(path, names, columns, delimiter, header=True, quoted=True)
+
+    @property
+    def columns(self) -> Mapping[str, str]:
+        """Role -> name of the column."""
+        return self._roles
 
     def blocks(self) -> Iterator[RawEvents]:
         """In file order."""
@@ -157,10 +166,7 @@ class DelimitedEvents:
                 continue
             rows.append(values)
             numbers.append(number)
-        columns = {
-            role: pa.array([row[place] for row in rows], pa.string())
-            for role, place in places.items()
-        }
+        columns = {r: pa.array([row[at] for row in rows], pa.string()) for r, at in places.items()}
         return RawEvents(np.array(numbers, np.int64), columns, tuple(broken), block.fraction)
 
     def _split(self, line: str) -> list[str]:
@@ -189,6 +195,11 @@ class JsonLineEvents:
         self._roles = columns.present()
         self._rating_unseen = columns.rating is None and mapping.type is None
 
+    @property
+    def columns(self) -> Mapping[str, str]:
+        """Role -> name of the column."""
+        return self._roles
+
     def blocks(self) -> Iterator[RawEvents]:
         """In file order."""
         for block in line_blocks(self.path, _JSON_BLOCK_BYTES):
@@ -202,7 +213,7 @@ class JsonLineEvents:
                 if record is None:
                     broken.append(BrokenLine(number, "not a JSON object"))
                     continue
-                if self._rating_unseen and "rating" in record:
+                if self._rating_unseen and any(usually_means("rating", key) for key in record):
                     raise UnreadableImport(
                         f"{self.path}: line {number}: ratings begin here; name them with --rating"
                     )
@@ -225,6 +236,11 @@ class ParquetEvents:
         except (OSError, pa.ArrowInvalid) as error:
             raise UnreadableImport(f"{path}: not a readable Parquet file: {error}") from error
         self._roles = event_columns(mapping, names, path.name).present()
+
+    @property
+    def columns(self) -> Mapping[str, str]:
+        """Role -> name of the column."""
+        return self._roles
 
     def blocks(self) -> Iterator[RawEvents]:
         """In file order."""

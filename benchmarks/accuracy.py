@@ -3,13 +3,15 @@
     python -m benchmarks.accuracy --data FOLDER [--ignore-ratings]
 
 FOLDER holds `ml-1m/sequences.txt` (a line per user, items in the order of time) and
-`ml-100k/u.data` (its original layout); either may be missing.
+`ml-100k/u.data` (its original layout); either may be missing. It may also be the folder of one
+of them.
 """
 
 from __future__ import annotations
 
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -92,6 +94,22 @@ def read_u_data(path: Path) -> pd.DataFrame:
     return event_frame(table[:, 0], table[:, 1], table[:, 2], table[:, 3] * 1000)
 
 
+Reader = Callable[[Path], pd.DataFrame]
+SOURCES: tuple[tuple[str, str, Reader], ...] = (
+    ("ml-1m", "sequences.txt", read_sequences), ("ml-100k", "u.data", read_u_data),
+)
+
+
+def find_sources(data: Path) -> list[tuple[str, Path, Reader]]:
+    """Name, file and reader of each data set in `data`, or in the folder that it is itself."""
+    return [
+        (name, path, read)
+        for name, file, read in SOURCES
+        for path in (data / name / file, data / file)
+        if path.is_file()
+    ]
+
+
 def measure(interactions: Interactions) -> Iterator[Row]:
     """Fit and evaluate each variant."""
     split = leave_last_out(interactions)
@@ -120,12 +138,13 @@ def _with_interval(measured: Measured) -> str:
 @click.option("--ignore-ratings", is_flag=True, help="Treat every rating as a watch.")
 def main(data: Path, ignore_ratings: bool) -> None:
     """Print a table for each data set found."""
-    sources = (("ml-1m", "ml-1m/sequences.txt", read_sequences),
-               ("ml-100k", "ml-100k/u.data", read_u_data))
-    for name, file, read in sources:
-        if not (data / file).exists():
-            continue
-        frame = read(data / file)
+    found = find_sources(data)
+    if not found:
+        click.echo(f"error: {data}: holds neither "
+                   + " nor ".join(f"{name}/{file}" for name, file, _ in SOURCES), err=True)
+        sys.exit(2)
+    for name, path, read in found:
+        frame = read(path)
         if ignore_ratings:
             frame[Columns.TYPE], frame[Columns.RATING] = "watch", np.nan
         interactions = interactions_from_events(frame)

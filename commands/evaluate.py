@@ -15,7 +15,7 @@ from recommender.metrics import Measured
 from recommender.models import MODELS
 from recommender.ports import Catalogue, EventStore
 from recommender.split import SplitName
-from recommender.training import Progress, TrainedModel, train
+from recommender.training import EvaluatedModel, Progress, evaluate_each
 
 _CHUNK_ROWS = 100_000
 
@@ -27,7 +27,7 @@ def evaluate_models(
     split: str,
     k: int,
     progress: Progress,
-) -> list[TrainedModel]:
+) -> list[EvaluatedModel]:
     """Each model fitted on the training part of the split and judged by the rest.
 
     Raises:
@@ -39,7 +39,7 @@ def evaluate_models(
         raise NothingToTrainOn("the store holds no events")
     interactions = interactions_from_events(pd.concat(chunks, ignore_index=True))
     requests: list[tuple[str, dict[str, Any]]] = [(name, {}) for name in models]
-    return train(interactions, catalogue.movies(), requests, split, None, 1.0, progress, k)
+    return evaluate_each(interactions, catalogue.movies(), requests, split, progress, k)
 
 
 @click.command("evaluate")
@@ -62,15 +62,15 @@ def command(models: tuple[str, ...], split: str | None, k: int, as_json: bool) -
             click.echo(text, err=True)
 
     with closing(open_store(settings)) as side:
-        trained = evaluate_models(
+        evaluated = evaluate_models(
             side.store, side.catalogue, models or tuple(settings.models),
             split or settings.split, k, progress,
         )  # fmt: skip
-    rows = [_row(model, k) for model in trained]
+    rows = [_row(model, k) for model in evaluated]
     emit(rows, as_json, _table(rows, k))
 
 
-def _row(model: TrainedModel, k: int) -> dict[str, object]:
+def _row(model: EvaluatedModel, k: int) -> dict[str, object]:
     metrics = model.metrics
     return {
         "model": model.name,

@@ -80,7 +80,7 @@ def events(out: Path, as_json: bool) -> None:
 @_OUT
 @json_option
 def responses(out: Path, as_json: bool) -> None:
-    """All logged answers of /recommend; what scripts/fairness_bias_scan.py reads."""
+    """All logged answers of /recommend: who was shown which films, by which model."""
     from adapters.database import open_database
     from adapters.response_rows import answered_records
     from settings import Settings

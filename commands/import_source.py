@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -15,8 +16,9 @@ from adapters.line_blocks import content_hash
 from adapters.movielens import open_source
 from adapters.tabular_import import EventReader
 from commands.progress import Progress, silent
+from recommender.errors import UnreadableImport
 from recommender.import_events import SHOWN_MAX, BrokenLine, EventRules, check_events
-from recommender.import_layouts import ColumnMapping
+from recommender.import_layouts import ColumnMapping, import_identity, kind_told
 from recommender.ports import Catalogue, EventStore, Imports
 
 FRAME_ROWS = 50_000
@@ -27,7 +29,10 @@ T = TypeVar("T")
 class ImportReport:
     """What an import did. `rejected` counts all lines left out, `first_rejected` shows some.
 
-    `missing` are files that the layout would have; `already_imported` were done before.
+    `conflicts` are events whose id is in the store with other content; those in the store stay.
+    `missing` are files that the layout would have; `already_imported` were done before;
+    `unreadable` are parts of a folder that were left out, with the reason. `columns` are names by
+    role, of the events; `kind` says what their lines are taken as.
     """
 
     source: str
@@ -36,10 +41,14 @@ class ImportReport:
     people: int = 0
     events: int = 0
     duplicates: int = 0
+    conflicts: int = 0
     rejected: int = 0
     first_rejected: list[dict[str, object]] = field(default_factory=list)
     missing: tuple[str, ...] = ()
     already_imported: list[str] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
+    columns: dict[str, str] = field(default_factory=dict)
+    kind: str = ""
     seconds: float = 0.0
 
     def reject(self, file: Path, count: int, first: Sequence[BrokenLine]) -> None:
@@ -68,29 +77,53 @@ def import_source(
     *,
     movies: Path | None = None,
     people: Path | None = None,
+    again: bool = False,
 ) -> ImportReport:
     """Import what `path` holds that was not imported before. Killed, it can be called again.
 
-    Films and people come first, so that events find their films.
+    Films and people come first, so that events find their films. Films or people of a folder that
+    cannot be read are left out and told; `movies` and `people` must be readable. `again` imports
+    events once more that were imported with other columns.
 
     Raises:
-        UnreadableImport: unknown layout, missing columns, or a file that cannot be read on.
+        UnreadableImport: unknown layout, missing columns, a file that cannot be read on, or
+            events that were imported with other columns.
         StoreUnavailable: the store cannot take it now; what is in stays in.
     """
     started = time.monotonic()
     source = open_source(path, mapping, movies, people)
     report = ImportReport(source=str(path), layout=source.layout.value, missing=source.missing)
     once = _Once(imports, report, now_ms)
+    mapping = mapping or ColumnMapping()
+    identity = None
+    if source.events is not None:
+        report.columns = dict(source.events.columns)
+        report.kind = kind_told(report.columns, mapping.type)
+        identity = once.identify(source.events, mapping, again)
     if source.movies is not None:
         files = movie_files(source.movies)
-        report.movies = once.add("films", files, read_movies, catalogue.add_movies, progress)
+        with once.leaving_out(source.movies, movies):
+            report.movies = once.add("films", files, read_movies, catalogue.add_movies, progress)
     if source.people is not None:
         files = (source.people,)
-        report.people = once.add("people", files, read_people, catalogue.add_people, progress)
-    if source.events is not None:
-        once.apply(source.events, mapping or ColumnMapping(), store, progress)
+        with once.leaving_out(source.people, people):
+            report.people = once.add("people", files, read_people, catalogue.add_people, progress)
+    if source.events is not None and identity is not None:
+        once.apply(source.events, mapping, identity, store, progress)
     report.seconds = round(time.monotonic() - started, 3)
     return report
+
+
+@dataclass(frozen=True, slots=True)
+class _Identity:
+    """Which events these are: `hash` of content and columns, and the id of their import."""
+
+    hash: str
+    import_id: str
+
+    @property
+    def begun_id(self) -> str:
+        return f"{self.import_id}:begun"
 
 
 class _Once:
@@ -100,6 +133,33 @@ class _Once:
         self._imports = imports
         self._report = report
         self._now_ms = now_ms
+
+    @contextmanager
+    def leaving_out(self, file: Path, given: Path | None) -> Iterator[None]:
+        """A part that cannot be read is told and left out, unless it was asked for by name."""
+        try:
+            yield
+        except UnreadableImport as error:
+            if given is not None:
+                raise
+            self._report.unreadable.append(f"{file.name}: {error}")
+
+    def identify(self, reader: EventReader, mapping: ColumnMapping, again: bool) -> _Identity:
+        """Refuses content that was imported with other columns, unless `again`."""
+        content = content_hash([reader.path])
+        read_as = import_identity(content, reader.columns, mapping)
+        of_content = f"events:{content[:32]}"
+        identity = _Identity(read_as, f"{of_content}:{read_as[:32]}")
+        before = self._imports.rows_by_id(of_content)
+        # One that was begun with these columns and killed goes on.
+        if before and not again and not {identity.import_id, identity.begun_id} & before.keys():
+            count = sum(before.values())
+            told = f"{count:,} events" if count else "events"
+            raise UnreadableImport(
+                f"{reader.path}: {told} of it were imported with other columns and stay in the "
+                f"store; --again imports it once more, now with {columns_told(reader.columns)}"
+            )
+        return identity
 
     def add(
         self,
@@ -122,36 +182,46 @@ class _Once:
         return len(rows)
 
     def apply(
-        self, reader: EventReader, mapping: ColumnMapping, store: EventStore, progress: Progress
-    ) -> None:
+        self, reader: EventReader, mapping: ColumnMapping, identity: _Identity, store: EventStore,
+        progress: Progress,
+    ) -> None:  # fmt: skip
         """Events of a file, in its order, frame by frame."""
-        source_hash = content_hash([reader.path])
-        import_id = f"events:{source_hash}"
-        if self._done(import_id, reader.path):
+        if self._done(identity.import_id, reader.path):
             return
         rules = EventRules(
-            source_hash, self._now_ms, mapping.type, mapping.start_ms, mapping.step_ms
+            identity.hash, self._now_ms, mapping.type, mapping.start_ms, mapping.step_ms
         )
         rows, rejected = 0, 0
         for raw in reader.blocks():
             checked = check_events(raw, rules)
             rejected += checked.broken
             self._report.reject(reader.path, checked.broken, checked.first_broken)
+            if rows == 0 and len(checked.frame):
+                # Killed from here on, some events are in.
+                self._imports.record(identity.begun_id, reader.path.name, 0, 0, self._now_ms)
             for frame in _frames(checked.frame):
                 applied = store.apply(frame)
                 self._report.events += applied.applied
                 self._report.duplicates += applied.duplicates
+                self._report.conflicts += applied.conflicts
             rows += len(checked.frame)
             # How many lines there are is not known before the end, how many bytes is.
             progress("events", rows, max(rows, round(rows / max(raw.fraction, 1e-6))))
         if rows:
-            self._imports.record(import_id, reader.path.name, rows, rejected, self._now_ms)
+            self._imports.record(
+                identity.import_id, reader.path.name, rows, rejected, self._now_ms
+            )
 
     def _done(self, import_id: str, file: Path) -> bool:
         done = self._imports.finished(import_id)
         if done:
             self._report.already_imported.append(file.name)
         return done
+
+
+def columns_told(columns: Mapping[str, str]) -> str:
+    """Columns by role, for people."""
+    return ", ".join(f"{role} = {name}" for role, name in columns.items())
 
 
 def _frames(frame: pd.DataFrame) -> Iterator[pd.DataFrame]:

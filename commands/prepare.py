@@ -39,9 +39,9 @@ def prepare(settings: Settings, data: Path | None) -> None:
         StoreUnavailable: the store cannot be opened or written.
     """
     from commands.train import run_training
-    from composition import open_store
+    from composition import IMPORT_CACHE_KIB, open_store
 
-    side = open_store(settings)
+    side = open_store(settings, IMPORT_CACHE_KIB)
     try:
         _first_admin_key(side)
         filled = _fill(side, data)

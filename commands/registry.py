@@ -14,7 +14,8 @@ from composition import open_model_files, open_store
 from recommender.bundle import ModelBundle
 from recommender.errors import FairreelError, NotFound
 from recommender.ports import AllowList, AuditLog
-from recommender.types import AuditEntry, ModelRecord, ModelStatus
+from recommender.retention import ORPHAN_AFTER_MS
+from recommender.types import HELD, AuditEntry, ModelRecord, ModelStatus
 from settings import Settings
 
 ACTOR = "command line"
@@ -37,26 +38,33 @@ def list_models(as_json: bool) -> None:
 @command.command("verify")
 @json_option
 def verify(as_json: bool) -> int:
-    """Hold every file against the allow-list and the signatures; exit 1 on any mismatch."""
+    """Hold every file against the allow-list and the signatures; exit 1 on any mismatch.
+
+    Files of no registered model are told as recent_file for a day, as a training may be
+    publishing them, and are no mismatch; the first training after that removes them.
+    """
     settings = Settings()
     with closing(open_store(settings)) as side:
         records = side.allow_list.records()
-    findings = open_model_files(settings, publishing=False).audit_folder(records)
+    findings = open_model_files(settings, publishing=False).audit_folder(
+        records, now_ms() - ORPHAN_AFTER_MS
+    )
     lines = [f"{finding.file}: {finding.cause}: {finding.message}" for finding in findings]
     emit(
         {"models": len(records), "findings": [asdict(finding) for finding in findings]}, as_json,
         [*lines, f"{len(records)} models, {len(findings)} findings"],
     )  # fmt: skip
-    return EXIT_FAILED if findings else EXIT_OK
+    return EXIT_FAILED if any(f.cause != "recent_file" for f in findings) else EXIT_OK
 
 
 @command.command("rollback")
 @click.argument("version", required=False)
 @json_option
 def rollback(version: str | None, as_json: bool) -> None:
-    """Serve VERSION (version id or number; default: the previous one) again.
+    """Serve VERSION (version id or number; default: the previous one) again, and hold it.
 
-    A running server takes it up within a second or two.
+    Trainings serve no other until POST /switch names a model. A running server takes it up
+    within a second or two.
     """
     settings = Settings()
     files = open_model_files(settings, publishing=False)
@@ -78,7 +86,7 @@ def roll_back(
     try:
         record = _chosen(allow_list, version)
         files.verify(record.version_id, record)
-        record = allow_list.serve(record.version_id, at_ms)
+        record = allow_list.serve(record.version_id, at_ms, choice=HELD)
     except FairreelError as error:
         target = version or "previous"
         audit.append(AuditEntry(at_ms, ACTOR, "model_rollback", target, "refused", str(error)))

@@ -101,11 +101,11 @@ def command(
         if str(out) != "-":
             emit(asdict(written), as_json, [f"wrote {written.events:,} events to {out}"])
         return
-    from composition import open_store
+    from composition import IMPORT_CACHE_KIB, open_store
     from settings import Settings
 
     progress = progress_for(quiet=as_json)
-    with closing(open_store(Settings())) as side:
+    with closing(open_store(Settings(), IMPORT_CACHE_KIB)) as side:
         report = store_world(spec, side.store, side.catalogue, side.imports, now_ms(), progress)
     told = (
         f"simulated {report.events:,} events, {report.movies:,} films, {report.people:,} people "

@@ -34,7 +34,7 @@ def command(watch_parent: bool, as_json: bool) -> None:
         parent_watch.watch_parent(sys.stdin.fileno(), _end)
     settings = Settings()
     configure_json_log(settings.log_level)
-    with open_training(settings) as parts:
+    with open_training(settings, publishing=False) as parts:
         snapshot = take_snapshot(parts, f"{socket.gethostname()}:{os.getpid()}", _end)
     summary = {
         "snapshot_id": snapshot.snapshot_id, "events": snapshot.rows,

@@ -28,11 +28,12 @@ from settings import Settings
 from workers.held_lease import HeldLease
 from workers.parent_watch import watch_parent, yield_to_parent
 
-_EXIT_OF = {"published": EXIT_OK, "nothing": EXIT_UNUSABLE}
+_EXIT_OF = {"published": EXIT_OK, "held": EXIT_OK, "nothing": EXIT_UNUSABLE}
 
 
 @click.command("train")
-@click.option("--model", "models", multiple=True, help="Model to fit; the first one is served.")
+@click.option("--model", "models", multiple=True,
+              help="Model to fit; the first is served until a switch says otherwise.")
 @click.option("--reason", default="by hand", show_default=True, help="Written to the log.")
 @click.option("--actor", default="command line", show_default=True, help="Written to the log.")
 @click.option(
@@ -44,7 +45,11 @@ _EXIT_OF = {"published": EXIT_OK, "nothing": EXIT_UNUSABLE}
 def command(
     models: tuple[str, ...], reason: str, actor: str, watch_parent: bool, as_json: bool
 ) -> int:  # fmt: skip
-    """Fit the models on a new snapshot, judge them, sign and publish them, serve the first."""
+    """Fit the models on a new snapshot, judge them, sign and publish them, serve one.
+
+    Served is the first, or the one that POST /switch?model=<name> chose; none while the serving
+    model is held, as after a rollback.
+    """
     settings = Settings()
     configure_json_log(settings.log_level)
     if models:
@@ -58,8 +63,9 @@ def run_training(
 ) -> int:  # fmt: skip
     """One training from lease to publication; returns the exit code.
 
-    The last line tells the outcome: published, refused (by the gate; kept, not served), nothing
-    (too little data), busy (another process trains), lease_lost or failed.
+    The last line tells the outcome: published, refused (by the gate; kept, not served), held (as
+    published, but another choice of what to serve was made), nothing (too little data), busy
+    (another process trains), lease_lost or failed.
 
     Args:
         progress: gets each line.
@@ -68,6 +74,7 @@ def run_training(
     Raises:
         InvalidField: an unknown model or split.
         StoreUnavailable: the store cannot be opened or written.
+        UnusableKey: there is no private key to the public one.
     """
     began = time.monotonic()
     log = TrainingLog(settings.data_folder / "training.log", progress, as_json, now_ms)
@@ -75,7 +82,7 @@ def run_training(
     outcome = "failed"
     try:
         with open_training(settings) as parts:
-            outcome = _under_lease(parts, _options(settings), log, in_background)
+            outcome = _under_lease(parts, _options(settings, actor), log, in_background)
     except NothingToTrainOn as error:
         outcome = "nothing"
         log.progress(str(error))
@@ -90,9 +97,11 @@ def run_training(
     return _EXIT_OF.get(outcome, EXIT_FAILED)
 
 
-def _options(settings: Settings) -> TrainingOptions:
-    models = tuple(dict.fromkeys(settings.models))
-    return TrainingOptions(models, settings.split, settings.gate_margin, settings.models_kept)
+def _options(settings: Settings, actor: str) -> TrainingOptions:
+    return TrainingOptions(
+        tuple(dict.fromkeys(settings.models)), settings.split, settings.gate_margin,
+        settings.models_kept, actor,
+    )  # fmt: skip
 
 
 def _under_lease(

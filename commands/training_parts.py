@@ -36,17 +36,18 @@ class TrainingParts:
 
 
 @contextmanager
-def open_training(settings: Settings) -> Iterator[TrainingParts]:
-    """All parts, and the private key; the database is let go of at the end.
+def open_training(settings: Settings, publishing: bool = True) -> Iterator[TrainingParts]:
+    """All parts; the private key for publishing only. The database is let go of at the end.
 
     Raises:
         StoreUnavailable: the store cannot be opened.
+        UnusableKey: as `adapters.signing.open_signer` says.
     """
     side = open_store(settings)
     try:
         yield TrainingParts(
             side.store, side.catalogue, Snapshots(settings.snapshots()),
-            open_model_files(settings, publishing=True), side.allow_list, side.leases, side.audit,
+            open_model_files(settings, publishing), side.allow_list, side.leases, side.audit,
             read_code_state(REPOSITORY), now_ms,
         )  # fmt: skip
     finally:

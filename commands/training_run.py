@@ -9,17 +9,20 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from adapters.model_files import ModelFiles
+from adapters.model_folder import remove_orphans
+from adapters.snapshots import Snapshots
 from commands.training_log import TrainingLog
 from commands.training_parts import TrainingParts
 from recommender.bundle import ModelBundle
-from recommender.errors import LeaseLost, ModelRefused
+from recommender.errors import LeaseLost, ModelRefused, NotFound, SnapshotDamaged
 from recommender.evaluate import Evaluation
 from recommender.interactions import Interactions, interactions_from_events
 from recommender.manifest import Manifest, Metric, Verdict, Watermark
 from recommender.provenance import next_version_id
+from recommender.retention import ORPHAN_AFTER_MS
 from recommender.snapshot import Snapshot
 from recommender.training import ServingReference, TrainedModel, train
-from recommender.types import ModelRecord, ModelStatus
+from recommender.types import AuditEntry, ModelRecord, ModelStatus, ServingChoice
 from workers.held_lease import HeldLease
 from workers.retention import Retention
 
@@ -31,12 +34,16 @@ _FAR_FUTURE_MS = 2**62
 
 @dataclass(frozen=True, slots=True)
 class TrainingOptions:
-    """`models` are fitted; the first is the one to serve. `margin` as in Settings.gate_margin."""
+    """`models` are fitted; the first is the one to serve until a switch says otherwise.
+
+    margin: as in Settings.gate_margin. actor: who asked, for the audit log.
+    """
 
     models: tuple[str, ...]
     split: str
     margin: float
     models_kept: int
+    actor: str = "command line"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +53,9 @@ class _Material:
     snapshot: Snapshot
     interactions: Interactions
     parent: ModelRecord | None
-    split_requested: str
+    target: str
+    """Name of the model to serve: it is compared with the serving one."""
+    actor: str
 
 
 def take_snapshot(parts: TrainingParts, holder: str, on_lost: Callable[[], None]) -> Snapshot:
@@ -68,7 +77,10 @@ def train_and_publish(
     parts: TrainingParts, options: TrainingOptions, lease: HeldLease, log: TrainingLog,
     holder: str, on_lost: Callable[[], None],
 ) -> str:  # fmt: skip
-    """Returns the outcome of the first model: `published` or `refused`.
+    """Returns `published`, `refused` (the model to serve did not pass) or `held`.
+
+    Served is the newest of the chosen name, or of the first one before any choice; while no model
+    serves, the first that passed; none while the serving model is held.
 
     Raises:
         NothingToTrainOn: the store holds too little.
@@ -81,29 +93,48 @@ def train_and_publish(
     log.note("snapshot", snapshot_id=snapshot.snapshot_id, events=snapshot.rows)
     interactions = interactions_from_events(parts.snapshots.read(snapshot))
     parent = parts.allow_list.serving()
-    material = _Material(snapshot, interactions, parent, options.split)
+    target = _target(parts.allow_list.choice(), parent, options.models)
+    material = _Material(snapshot, interactions, parent, target, options.actor)
+    reference = serving_reference(parts.files, parts.snapshots, parent, snapshot.snapshot_id)
     trained = train(
         interactions, parts.snapshots.movies(snapshot), [(name, {}) for name in options.models],
-        options.split, serving_reference(parts.files, parent), options.margin, log.progress,
+        options.split, reference, options.margin, log.progress, compared=target,
     )  # fmt: skip
-    for place, model in enumerate(trained):
-        seconds = time.monotonic() - began
-        record = _publish(parts, material, model, seconds, lease)
-        if model.verdict.passed and place == 0:
-            record = parts.allow_list.serve(record.version_id, parts.clock(), lease.fencing)
+    outcome = "published" if any(model.name == target for model in trained) else "held"
+    seeks = True
+    for model in trained:
+        record, left_alone = _publish(parts, material, model, time.monotonic() - began, lease), ""
+        if seeks and (parent is None or model.name == target):
+            outcome = "refused"
+            if model.verdict.passed:
+                record, left_alone = _serve(parts, material, record, lease)
+                outcome, seeks = "held" if left_alone else "published", False
         log.note(
             "model", name=model.name, version_id=record.version_id, version=record.version,
             status=record.status.value, passed=model.verdict.passed,
-            reason=model.verdict.reason.value, explanation=model.verdict.explanation,
+            reason=model.verdict.reason.value,
+            explanation=" ".join(filter(None, (model.verdict.explanation, left_alone))),
         )  # fmt: skip
-    _tidy(parts, options.models_kept)
-    return "published" if trained[0].verdict.passed else "refused"
+    _tidy(parts, options, log)
+    return outcome
+
+
+def _target(
+    choice: ServingChoice | None, parent: ModelRecord | None, models: tuple[str, ...]
+) -> str:
+    """The name to serve and to compare; what is held is still compared, for the day it is not."""
+    if choice is None:
+        return models[0]
+    if choice.name is not None:
+        return choice.name
+    return models[0] if parent is None else parent.name
 
 
 def serving_reference(
-    files: ModelFiles[ModelBundle], record: ModelRecord | None
-) -> ServingReference | None:
-    """What the gate compares with, None without a serving model.
+    files: ModelFiles[ModelBundle], snapshots: Snapshots, record: ModelRecord | None,
+    snapshot_id: str,
+) -> ServingReference | None:  # fmt: skip
+    """What the gate compares with, None without a serving model; `snapshot_id` is this run's.
 
     A serving model whose file is refused is stood for by its configuration, or by the defaults
     of its name: damaging a file must not open the gate.
@@ -114,12 +145,22 @@ def serving_reference(
         manifest = files.manifest(record.version_id)
     except ModelRefused:
         return ServingReference(record.name, {}, _FAR_FUTURE_MS, None)
-    watermark = manifest.watermark.timestamp_ms
+    own = manifest.data_snapshot_id
+
+    def its_data() -> Interactions | None:
+        try:
+            return interactions_from_events(snapshots.read(snapshots.find(own)))
+        except (NotFound, SnapshotDamaged):
+            return None
+
+    watermark, bundle = manifest.watermark.timestamp_ms, None
     try:
         bundle = files.load(record.version_id, record).bundle
     except ModelRefused:
-        return ServingReference(record.name, manifest.hyperparameters, _FAR_FUTURE_MS, None)
-    return ServingReference(record.name, manifest.hyperparameters, watermark, bundle)
+        watermark = _FAR_FUTURE_MS
+    return ServingReference(
+        record.name, manifest.hyperparameters, watermark, bundle, its_data, own == snapshot_id
+    )
 
 
 def metrics_of(evaluation: Evaluation) -> dict[str, Metric]:
@@ -158,7 +199,29 @@ def _publish(
     )  # fmt: skip
     if record.version != manifest.version:
         raise LeaseLost(f"version {manifest.version} was taken by another process")
+    parts.audit.append(AuditEntry(
+        at_ms, material.actor, "model_publish", record.version_id, status.value,
+        f"{record.name}: {model.verdict.explanation}",
+    ))  # fmt: skip
     return record
+
+
+def _serve(
+    parts: TrainingParts, material: _Material, record: ModelRecord, lease: HeldLease
+) -> tuple[ModelRecord, str]:
+    """Serve it unless another choice was made; its record, and why another one serves on."""
+    at_ms, parent = parts.clock(), material.parent
+    before = None if parent is None else parent.version_id
+    record = parts.allow_list.serve_trained(record.version_id, at_ms, before, lease.fencing)
+    if record.status is ModelStatus.SERVING:
+        parts.audit.append(AuditEntry(
+            at_ms, material.actor, "model_serve", record.version_id, "done", record.name
+        ))  # fmt: skip
+        return record, ""
+    choice = parts.allow_list.choice()
+    if choice is not None and choice.held:
+        return record, "Not served: the serving model is held until a switch names a model."
+    return record, "Not served: the serving model was changed during the training."
 
 
 def _draft(
@@ -186,6 +249,15 @@ def _draft(
     )  # fmt: skip
 
 
-def _tidy(parts: TrainingParts, keep: int) -> None:
-    Retention(parts.allow_list, parts.files.present, parts.files.delete, keep, parts.clock).run()
-    parts.files.write_current(parts.allow_list.records(), parts.clock())
+def _tidy(parts: TrainingParts, options: TrainingOptions, log: TrainingLog) -> None:
+    Retention(
+        parts.allow_list, parts.files.present, parts.files.delete, options.models_kept, parts.clock
+    ).run()
+    at_ms, records = parts.clock(), parts.allow_list.records()
+    known = {record.version_id for record in records}
+    for name in remove_orphans(parts.files.folder, known, at_ms - ORPHAN_AFTER_MS):
+        log.note("orphan_removed", file=name)
+        parts.audit.append(AuditEntry(
+            at_ms, options.actor, "model_file_remove", name, "done", "of no registered model"
+        ))  # fmt: skip
+    parts.files.write_current(records, at_ms)

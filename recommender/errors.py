@@ -45,6 +45,10 @@ class ModelRefused(FairreelError):
         self.cause = cause
 
 
+class UnusableKey(FairreelError):
+    """A private signing key is missing, or is not that of the public key beside it."""
+
+
 class NothingToTrainOn(FairreelError):
     """The snapshot holds too little to fit a model."""
 

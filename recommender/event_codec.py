@@ -30,6 +30,8 @@ Row = tuple[
     str, int, str, str | None, str | None, float | None, int | None, str | None, int, int, str
 ]
 """Values in the order of `recommender.schemas.Columns.EVENT`."""
+_SAID = slice(2, 8)  # type to query
+_TIMESTAMP, _RECEIVED = 8, 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,18 @@ def same_event(event: Event, stored: bytes) -> bool:
     )
 
 
+def same_row(row: Row, known: Row) -> bool:
+    """Whether two events of one id, as columns, say the same: as `same_event` compares.
+
+    A timestamp that equals the time of receipt was not sent.
+    """
+    at, received = row[_TIMESTAMP], row[_RECEIVED]
+    known_at, known_received = known[_TIMESTAMP], known[_RECEIVED]
+    return row[_SAID] == known[_SAID] and (
+        at in (known_at, received) or known_at == known_received
+    )
+
+
 def _wire_time(at_ms: int) -> int | str:
     # A small number would be read as seconds: a time before March 1973 travels as text.
     if at_ms >= SECONDS_BELOW:
@@ -99,7 +113,7 @@ def decode(value: bytes, origin: Origin) -> Row | str:
     """The columns of an event from a record of any producer, or the reason why it is none.
 
     Aliases: movie_id = item_id, ts = timestamp. A missing type follows from the topic, a missing
-    time is that of the record, a missing event_id is hashed from the origin; fields that the type
+    time is that of the record, a missing event_id is made from the origin; fields that the type
     does not have are left out. Whether the values are acceptable (ranges, id pattern) is for
     `recommender.schemas` to say.
     """
@@ -142,7 +156,7 @@ def _event_id(fields: Mapping[str, Any], origin: Origin) -> str:
     if given is not None:
         return given
     place = f"{origin.cluster_id}\x00{origin.topic}\x00{origin.partition}\x00{origin.offset}"
-    return hashlib.sha256(place.encode()).hexdigest()
+    return f"bus/{hashlib.sha256(place.encode()).hexdigest()}"
 
 
 def _type(fields: Mapping[str, Any], topic: str) -> str:

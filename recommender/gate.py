@@ -14,10 +14,22 @@ class GateReason(StrEnum):
     FIRST_MODEL = "first_model"
     NOT_WORSE = "not_worse"
     NOT_COMPARED = "not_compared"
+    SAME_DATA = "same_data"
+    SAME_CONFIGURATION = "same_configuration"
     WORSE_THAN_SERVING = "worse_than_serving"
     NO_LISTS = "no_lists"
     EMPTY = "empty"
     NOT_FINITE = "not_finite"
+
+
+UNCOMPARED = {
+    GateReason.NOT_COMPARED: "This model is not compared with the serving one.",
+    GateReason.SAME_DATA: "The serving model has the same settings and was fitted on the same "
+                          "data, so there is nothing to compare.",
+    GateReason.SAME_CONFIGURATION: "Not compared: the serving model has the same settings, and "
+                                   "the data that it was fitted on is no longer there.",
+}
+"""Why a model passes that is compared with none."""
 
 
 class ComparisonPlan(StrEnum):
@@ -43,7 +55,8 @@ def comparison_plan(serving_watermark_ms: int, cut_ms: int) -> ComparisonPlan:
     """How to compare with the serving model fairly.
 
     A model fitted on rows after the cut has seen the answers and would win unfairly: then its
-    configuration is fitted anew on the training part. Else the model itself is judged.
+    configuration is fitted anew on what it was fitted on before, less the answers. Else the model
+    itself is judged.
     """
     if serving_watermark_ms <= cut_ms:
         return ComparisonPlan.JUDGE_ARTIFACT
@@ -51,7 +64,8 @@ def comparison_plan(serving_watermark_ms: int, cut_ms: int) -> ComparisonPlan:
 
 
 def judge(candidate: Evaluation, is_finite: bool, serving: Evaluation | None, margin: float,
-          is_first: bool) -> Verdict:
+          is_first: bool, compared_with: str = "the serving model",
+          uncompared: GateReason = GateReason.NOT_COMPARED) -> Verdict:
     """Decide on one model.
 
     Args:
@@ -61,6 +75,8 @@ def judge(candidate: Evaluation, is_finite: bool, serving: Evaluation | None, ma
             is none to compare with.
         margin: relative loss of NDCG that is allowed, 0.05 for 5 %.
         is_first: no model serves yet.
+        compared_with: what `serving` was measured on, for people.
+        uncompared: why `serving` is None, one of `UNCOMPARED`.
     """
     ndcg = candidate.ndcg.value
     if not is_finite:
@@ -74,14 +90,13 @@ def judge(candidate: Evaluation, is_finite: bool, serving: Evaluation | None, ma
     if is_first:
         return Verdict(True, GateReason.FIRST_MODEL, "No model serves yet.", ndcg)
     if serving is None:
-        return Verdict(True, GateReason.NOT_COMPARED,
-                       "This model is not compared with the serving one.", ndcg)
+        return Verdict(True, uncompared, UNCOMPARED[uncompared], ndcg)
     floor = serving.ndcg.value * (1.0 - margin)
     passed = ndcg >= floor
     relation = "at least" if passed else "below"
     explanation = (
-        f"NDCG@{candidate.k} {ndcg:.4f} is {relation} {floor:.4f}, the serving model's "
-        f"{serving.ndcg.value:.4f} less {margin:.0%}, on {candidate.n_lists} users."
+        f"NDCG@{candidate.k} {ndcg:.4f} is {relation} {floor:.4f}: {serving.ndcg.value:.4f} "
+        f"of {compared_with} less {margin:.0%}, on {candidate.n_lists} users."
     )
     reason = GateReason.NOT_WORSE if passed else GateReason.WORSE_THAN_SERVING
     return Verdict(passed, reason, explanation, ndcg, serving.ndcg.value, margin)

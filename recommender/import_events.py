@@ -17,7 +17,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from recommender.import_values import Bools, ids, is_text, numbers, times_ms
+from recommender.import_values import (
+    Bools,
+    dates_as_numbers,
+    ids,
+    is_text,
+    numbers,
+    times_ms,
+)
 from recommender.schemas import (
     EVENT_DTYPES,
     EVENT_ID_PATTERN,
@@ -61,7 +68,10 @@ class RawEvents:
 
 @dataclass(frozen=True, slots=True)
 class EventRules:
-    """What the events of one source have in common. Times in UTC ms."""
+    """What the events of one source have in common. Times in UTC ms.
+
+    `source_hash` stands for the content and for how it is read; the ids of events begin with it.
+    """
 
     source_hash: str
     now_ms: int
@@ -186,6 +196,8 @@ def _timestamps(
         times = rules.start_ms + np.where(good, places, 0).astype(np.int64) * rules.step_ms
     else:
         field, column = "timestamp", columns["timestamp"]
+        reason = "reads as a date or a year, not as seconds; write it like 2020-01-15"
+        checks.require(~dates_as_numbers(column), field, column, reason)
         times, good = times_ms(column)
         checks.require(good, field, column, "is not a time")
     checks.require(times >= 0, field, column, "lies before 1970")
@@ -229,7 +241,7 @@ def _event_ids(raw: RawEvents, rules: EventRules, checks: _Checks) -> pd.Series[
         own, good = ids(raw.columns["event_id"], EVENT_ID_PATTERN)
         checks.require(good, Columns.EVENT_ID, raw.columns["event_id"], "is not an id")
         return _strings(own)
-    prefix = f"{SOURCE}:{rules.source_hash[:12]}:"
+    prefix = f"{SOURCE}/{rules.source_hash[:12]}/"
     number = pc.utf8_lpad(pa.array(raw.lines).cast(pa.string()), 10, "0")
     return _strings(pc.binary_join_element_wise(prefix, number, ""))
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from enum import StrEnum
+from functools import cache
 
 from recommender.errors import UnreadableImport
 from recommender.types import EventType
@@ -92,12 +94,16 @@ class EventColumns:
         return {role: name for role, name in named.items() if name is not None}
 
 
+# Case, blanks, dashes and underscores do not count: `User ID` and `userId` are user_id.
 USUAL_NAMES: Mapping[str, tuple[str, ...]] = {
-    "user": ("user_id", "userId", "userID", "user"),
-    "item": ("item_id", "itemId", "itemID", "movie_id", "movieId", "movieID", "item", "movie"),
-    "rating": ("rating",),
-    "timestamp": ("timestamp_ms", "timestamp", "ts", "time"),
-    "title": ("title", "name"),
+    "user": ("user_id", "user", "uid", "customer_id", "viewer_id", "profile_id"),
+    "item": ("item_id", "movie_id", "film_id", "item", "movie", "film"),
+    "rating": ("rating", "ratings", "user_rating", "movie_rating", "film_rating", "rating_value",
+               "stars", "star_rating", "score", "rating_score"),
+    "timestamp": ("timestamp_ms", "timestamp", "ts", "time", "unix_timestamp", "unix_time",
+                  "datetime", "date_time", "date", "event_time", "created_at", "rated_at",
+                  "watched_at"),
+    "title": ("title", "movie_title", "film_title", "name"),
     "year": ("year", "release_year"),
     "genres": ("genres", "genre"),
     "gender": ("gender", "sex"),
@@ -106,6 +112,7 @@ USUAL_NAMES: Mapping[str, tuple[str, ...]] = {
 }
 # A table with all of these was written by `export`: its ids and types are kept.
 _OWN_EXPORT = frozenset({"event_id", "schema_version", "type", "user_id", "timestamp", "source"})
+_NOT_COUNTED = str.maketrans("", "", " -_")
 _OWN_OPTIONAL = ("item_id", "rating", "minute", "query")
 
 
@@ -115,13 +122,23 @@ def with_optional(keys: Sequence[str]) -> list[str]:
     return list(dict.fromkeys([*keys, *own]))
 
 
+def usually_means(role: str, column: str) -> bool:
+    """Whether a column of this name usually holds `role`."""
+    return _plain(column) in map(_plain, USUAL_NAMES.get(role, ()))
+
+
+@cache
+def _plain(name: str) -> str:
+    return name.casefold().translate(_NOT_COUNTED)
+
+
 def find_column(
     role: str, given: str | None, columns: Sequence[str], file: str
 ) -> str | None:
     """The column of a role: the one given, else the first of its usual names that is there.
 
     Raises:
-        UnreadableImport: the given column is not in the table, or is there twice.
+        UnreadableImport: the given column is not in the table, or one is there twice.
     """
     if given is not None:
         if given not in columns:
@@ -130,10 +147,24 @@ def find_column(
             )
         found: str | None = given
     else:
-        found = next((name for name in USUAL_NAMES.get(role, ()) if name in columns), None)
+        found = _usual_column(role, columns, file)
     if found is not None and columns.count(found) > 1:
         raise UnreadableImport(f"{file}: column {found!r} stands there twice")
     return found
+
+
+def _usual_column(role: str, columns: Sequence[str], file: str) -> str | None:
+    for usual in USUAL_NAMES.get(role, ()):
+        if usual in columns:
+            return usual
+        alike = [name for name in dict.fromkeys(columns) if _plain(name) == _plain(usual)]
+        if len(alike) > 1:
+            raise UnreadableImport(
+                f"{file}: {' and '.join(map(repr, alike))} may both be the {role}; name one"
+            )
+        if alike:
+            return alike[0]
+    return None
 
 
 def event_columns(mapping: ColumnMapping, columns: Sequence[str], file: str) -> EventColumns:
@@ -175,6 +206,30 @@ def event_columns(mapping: ColumnMapping, columns: Sequence[str], file: str) -> 
         query=own_column("query"),
         event_id=own_column("event_id"),
     )
+
+
+def kind_told(columns: Mapping[str, str], fixed: EventType | None) -> str:
+    """What the lines of a table are taken as; `columns` are names by role."""
+    if fixed is not None:
+        return f"every line is taken as a {fixed}"
+    if "type" in columns:
+        return f"what a line is, is told by {columns['type']!r}"
+    if "rating" in columns:
+        return "taken as ratings"
+    return "no rating column: taken as watches"
+
+
+def import_identity(
+    content_hash: str, columns: Mapping[str, str], mapping: ColumnMapping
+) -> str:
+    """Hash (hex) of a content and of how it is read; what is read otherwise are other events.
+
+    `columns` are names by role, as found; from `mapping` counts what else decides.
+    """
+    parts: list[object] = [content_hash, sorted(columns.items()), mapping.type, mapping.delimiter]
+    if "position" in columns:
+        parts += [mapping.start_ms, mapping.step_ms]
+    return hashlib.sha256(repr([str(part) for part in parts]).encode()).hexdigest()
 
 
 NO_GENRE = frozenset({"", "unknown", "(no genres listed)"})

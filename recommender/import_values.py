@@ -81,6 +81,23 @@ def times_ms(column: pa.Array) -> tuple[NDArray[np.int64], Bools]:
     return times, good
 
 
+def dates_as_numbers(column: pa.Array) -> Bools:
+    """Which values are a date (20200115) or a year written as a number, from 1900 to 2100.
+
+    As seconds they would all lie in 1970.
+    """
+    if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
+        return np.zeros(len(column), dtype=bool)
+    values = numbers(column)
+    with np.errstate(invalid="ignore"):
+        years, days = np.floor(values / 10_000), np.mod(values, 10_000)
+        month, day = np.floor(days / 100), np.mod(days, 100)
+        date = (years >= 1900) & (years <= 2100) & (values == np.floor(values))
+        date &= (month >= 1) & (month <= 12) & (day >= 1) & (day <= 31)
+        year = (values >= 1900) & (values <= 2100) & (values == np.floor(values))
+    return np.asarray(date | year, dtype=bool)
+
+
 def is_text(kind: pa.DataType) -> bool:
     """Whether a column of this type holds text, also as codes of a dictionary."""
     if pa.types.is_dictionary(kind):

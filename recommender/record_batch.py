@@ -17,11 +17,20 @@ from recommender.types import DeadLetter, Message, Record, TopicPartition
 
 @dataclass(frozen=True, slots=True)
 class RecordBatch:
-    """`frame` has the columns `Columns.EVENT`, validated; `offsets` are the next to read."""
+    """`frame` has the columns `Columns.EVENT`, validated; `offsets` are the next to read.
 
+    `records` are those that the rows of the frame came from, in its order.
+    """
+
+    cluster_id: str
     frame: pd.DataFrame
+    records: tuple[Record, ...]
     letters: tuple[DeadLetter, ...]
     offsets: dict[TopicPartition, int]
+
+    def set_aside(self, row: int, reason: str) -> DeadLetter:
+        """The dead letter for a row of the frame."""
+        return dead_letter(self.cluster_id, self.records[row], reason)
 
 
 def read_batch(records: Sequence[Record], cluster_id: str, now_ms: int) -> RecordBatch:
@@ -43,7 +52,7 @@ def read_batch(records: Sequence[Record], cluster_id: str, now_ms: int) -> Recor
             ),
         )
         if isinstance(row, str):
-            letters.append(dead_letter(record, row))
+            letters.append(dead_letter(cluster_id, record, row))
         else:
             rows.append(row)
             sources.append(record)
@@ -51,15 +60,17 @@ def read_batch(records: Sequence[Record], cluster_id: str, now_ms: int) -> Recor
     frame = event_frame(columns, text="object")
     newest_ms = max((record.timestamp_ms for record in records), default=now_ms)
     good, bad = validate(frame, max(now_ms, newest_ms))
-    letters += [dead_letter(sources[at], reason) for at, reason in bad]
+    letters += [dead_letter(cluster_id, sources[at], reason) for at, reason in bad]
+    refused = {at for at, _ in bad}
+    kept = tuple(record for at, record in enumerate(sources) if at not in refused)
     offsets = {TopicPartition(*place): end for place, end in ends.items()}
-    return RecordBatch(good, tuple(letters), offsets)
+    return RecordBatch(cluster_id, good, kept, tuple(letters), offsets)
 
 
-def dead_letter(record: Record, reason: str) -> DeadLetter:
+def dead_letter(cluster_id: str, record: Record, reason: str) -> DeadLetter:
     """The record kept as it came, with the reason why it is not applied."""
     return DeadLetter(
-        record.topic, record.partition, record.offset, record.key, record.value, reason
+        cluster_id, record.topic, record.partition, record.offset, record.key, record.value, reason
     )
 
 
@@ -74,6 +85,7 @@ def dead_letter_message(letter: DeadLetter) -> Message:
     except UnicodeDecodeError:
         value = {"value_base64": base64.b64encode(letter.value).decode()}
     body = {
+        "cluster_id": letter.cluster_id,
         "topic": letter.topic,
         "partition": letter.partition,
         "offset": letter.offset,
@@ -81,5 +93,5 @@ def dead_letter_message(letter: DeadLetter) -> Message:
         "reason": letter.reason,
         **value,
     }
-    key = f"{letter.topic}/{letter.partition}/{letter.offset}"
+    key = f"{letter.cluster_id}/{letter.topic}/{letter.partition}/{letter.offset}"
     return Message(dead_letter_topic(letter.topic), key, orjson.dumps(body))

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 
 from recommender.types import ModelRecord, ModelStatus
 
+ORPHAN_AFTER_MS = 24 * 3_600_000
+"""Model files of no record are taken for being published for this long, then for left behind."""
 _ALWAYS_KEPT = {ModelStatus.SERVING, ModelStatus.PREVIOUS, ModelStatus.CANDIDATE}
 
 

@@ -17,6 +17,8 @@ from recommender.types import EventType
 ID_PATTERN = r"^[A-Za-z0-9._:\-]{1,128}$"
 RATING_MIN, RATING_MAX, RATING_STEP = 0.5, 5.0, 0.5
 EVENT_ID_PATTERN = r"[!-~]{1,256}"
+"""Wider than ID_PATTERN, by which the door takes event ids: ids made here have a "/", so that no
+client can send one."""
 SOURCE_PATTERN = r"[ -~]{1,64}"
 QUERY_PATTERN = r"[^\x00\ud800-\udfff]{1,10000}"
 MINUTE_MAX = 100_000

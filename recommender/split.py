@@ -39,6 +39,24 @@ class Split:
     targets: Int32s
     cut_ms: int
 
+    def without_answers(self, other: Interactions) -> Interactions:
+        """What of older data of the same store may be fitted on without knowing the targets.
+
+        After a temporal split: what lies before the cut. Where that is nothing, and after
+        leave-last-out, all but the (user, target) pairs.
+        """
+        if self.used is SplitName.TEMPORAL:
+            before = other.timestamps <= self.cut_ms
+            if before.any():
+                return other.select(before)
+        users, items = self.training.user_ids, self.training.item_ids
+        answers = {(users[user], items[item])
+                   for user, item in zip(self.users.tolist(), self.targets.tolist(), strict=True)}
+        pairs = zip(other.entry_users().tolist(), other.items.tolist(), strict=True)
+        keep = [(other.user_ids[user], other.item_ids[item]) not in answers
+                for user, item in pairs]
+        return other.select(np.array(keep, np.bool_))
+
 
 def split_interactions(interactions: Interactions, name: SplitName) -> Split:
     """Part by the named split; temporal gives way to leave-last-out with too few users."""

@@ -9,7 +9,7 @@ from typing import Any
 from recommender.bundle import CatalogueTables, ModelBundle, tabulate
 from recommender.errors import InvalidField, NothingToTrainOn
 from recommender.evaluate import Evaluation, evaluate
-from recommender.gate import ComparisonPlan, Verdict, comparison_plan, judge
+from recommender.gate import ComparisonPlan, GateReason, Verdict, comparison_plan, judge
 from recommender.interactions import Interactions
 from recommender.models import MODELS
 from recommender.models.model import ModelSpec
@@ -24,12 +24,40 @@ LEAST_ENTRIES = 2
 
 @dataclass(frozen=True, eq=False)
 class ServingReference:
-    """The model that serves now. `bundle` may be None when its file can't be read."""
+    """The model that serves now.
+
+    bundle: None when its file can't be read. interactions: gives what it was fitted on, None when
+    that is gone. same_data: it was fitted on the data of this run.
+    """
 
     name: str
     hyperparameters: Mapping[str, Any]
     watermark_ms: int
     bundle: ModelBundle | None
+    interactions: Callable[[], Interactions | None] | None = None
+    same_data: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Opponent:
+    """What stands for the serving model: measures and what they are of, or why there are none."""
+
+    measures: Evaluation | None
+    compared_with: str = "the serving model"
+    uncompared: GateReason = GateReason.NOT_COMPARED
+
+
+NO_OPPONENT = Opponent(None)
+
+
+@dataclass(frozen=True, eq=False)
+class EvaluatedModel:
+    """How a configuration did on a split; fields as of `TrainedModel`."""
+
+    name: str
+    metrics: Evaluation
+    split: SplitName
+    split_requested: SplitName
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,16 +81,48 @@ def train(
     interactions: Interactions, movies: Sequence[Movie],
     requests: Sequence[tuple[str, Mapping[str, Any]]], split_name: str,
     serving: ServingReference | None, margin: float, progress: Progress, k: int = 10,
+    compared: str | None = None,
 ) -> list[TrainedModel]:
     """Fit, evaluate and judge each requested (model name, changed hyperparameters).
 
-    The first request is the one to be served: it is compared with the serving model. The others
-    are only checked for being empty or not finite.
+    The model named `compared` (default: the first requested) is the one to be served: it is
+    compared with the serving model. The others are only checked for being empty or not finite.
 
     Raises:
         NothingToTrainOn: fewer than `LEAST_ENTRIES` entries.
         InvalidField: an unknown model, hyperparameter or split.
     """
+    specs, run = _begin(interactions, movies, requests, split_name, progress, k)
+    if compared is None:
+        compared = specs[0][0].name
+    return [
+        run.train(spec, overrides, serving, margin, is_compared=spec.name == compared)
+        for spec, overrides in specs
+    ]
+
+
+def evaluate_each(
+    interactions: Interactions, movies: Sequence[Movie],
+    requests: Sequence[tuple[str, Mapping[str, Any]]], split_name: str, progress: Progress,
+    k: int = 10,
+) -> list[EvaluatedModel]:
+    """Fit each requested model on the split's training part and measure it; nothing is judged.
+
+    Raises:
+        NothingToTrainOn, InvalidField: as `train` does.
+    """
+    specs, run = _begin(interactions, movies, requests, split_name, progress, k)
+    return [
+        EvaluatedModel(spec.name, run.trial(spec, overrides)[1], run.split.used,
+                       run.split.requested)
+        for spec, overrides in specs
+    ]
+
+
+def _begin(
+    interactions: Interactions, movies: Sequence[Movie],
+    requests: Sequence[tuple[str, Mapping[str, Any]]], split_name: str, progress: Progress, k: int,
+) -> tuple[list[tuple[ModelSpec[Any], Mapping[str, Any]]], _Run]:
     specs = [(_spec(name), overrides) for name, overrides in requests]
     for spec, overrides in specs:
         spec.configure(overrides)
@@ -74,11 +134,7 @@ def train(
     split = split_interactions(whole, SplitName(split_name))
     progress(f"{split.used} split: {len(split.training.items)} entries to fit on, "
              f"{len(split.users)} users to judge by")
-    run = _Run(whole, split, tabulate(movies, whole.item_ids), progress, k)
-    return [
-        run.train(spec, overrides, serving, margin, is_served=place == 0)
-        for place, (spec, overrides) in enumerate(specs)
-    ]
+    return specs, _Run(whole, split, movies, tabulate(movies, whole.item_ids), progress, k)
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,57 +143,87 @@ class _Run:
 
     whole: Interactions
     split: Split
+    movies: Sequence[Movie]
     tables: CatalogueTables
     progress: Progress
     k: int
 
-    def train(self, spec: ModelSpec[Any], overrides: Mapping[str, Any],
-              serving: ServingReference | None, margin: float, is_served: bool) -> TrainedModel:
+    def trial(self, spec: ModelSpec[Any],
+              overrides: Mapping[str, Any]) -> tuple[ModelBundle, Evaluation]:
+        """The model fitted on the training part, and its measures."""
         self.progress(f"{spec.name}: fitting on the training part")
         trial = self.bundle(spec, overrides, self.split.training)
         self.progress(f"{spec.name}: evaluating")
-        metrics = evaluate(trial, self.split, self.whole, self.k)
+        metrics = self.measure(trial)
         self.progress(f"{spec.name}: HR@{self.k} {metrics.hit_rate.value:.4f} "
                       f"NDCG@{self.k} {metrics.ndcg.value:.4f} "
                       f"coverage@{self.k} {metrics.coverage.value:.3f}")
-        opponent = None
-        if serving is not None and is_served:
-            opponent = self.stand_in(serving, trial, metrics)
+        return trial, metrics
+
+    def train(self, spec: ModelSpec[Any], overrides: Mapping[str, Any],
+              serving: ServingReference | None, margin: float, is_compared: bool) -> TrainedModel:
+        """A model judged on the split and fitted on everything."""
+        trial, metrics = self.trial(spec, overrides)
+        opponent = NO_OPPONENT
+        if serving is not None and is_compared:
+            opponent = self.stand_in(serving, trial)
         self.progress(f"{spec.name}: fitting on everything")
         final = self.bundle(spec, overrides, self.whole)
-        verdict = judge(metrics, trial.model.is_finite() and final.model.is_finite(), opponent,
-                        margin, is_first=serving is None)
+        verdict = judge(metrics, trial.model.is_finite() and final.model.is_finite(),
+                        opponent.measures, margin, serving is None, opponent.compared_with,
+                        opponent.uncompared)
         outcome = "passed" if verdict.passed else "refused"
         self.progress(f"{spec.name}: {outcome}. {verdict.explanation}")
         return TrainedModel(spec.name, final, spec.hyperparameters(overrides), metrics,
                             self.split.used, self.split.requested, verdict)
 
-    def stand_in(self, serving: ServingReference, trial: ModelBundle,
-                 measured: Evaluation) -> Evaluation | None:
-        """Measures of the serving model on the same lists, fair by `comparison_plan`."""
+    def stand_in(self, serving: ServingReference, trial: ModelBundle) -> Opponent:
+        """The serving model measured on the same lists, fair by `comparison_plan`.
+
+        Its own data is what tells whether the data of this run is worse: with the same settings
+        on the same data a model would only be compared with itself.
+        """
         plan = comparison_plan(serving.watermark_ms, self.split.cut_ms)
         if plan is ComparisonPlan.JUDGE_ARTIFACT and serving.bundle is not None:
             self.progress("evaluating the serving model")
-            return evaluate(serving.bundle, self.split, self.whole, self.k)
+            return Opponent(self.measure(serving.bundle))
         spec = MODELS.get(serving.name)
         if spec is None:
-            return None
+            return NO_OPPONENT
         try:
             settings = spec.hyperparameters(serving.hyperparameters)
         except InvalidField:  # its configuration is no longer possible, so it can't be refitted
-            return None
-        if (spec.name, tuple(settings.items())) == (trial.name, trial.settings):
-            return measured  # fitted on the same rows: the same model
+            return NO_OPPONENT
+        same = (spec.name, tuple(settings.items())) == (trial.name, trial.settings)
+        if same and serving.same_data:
+            return Opponent(None, uncompared=GateReason.SAME_DATA)
+        own = None
+        if not serving.same_data and serving.interactions is not None:
+            own = serving.interactions()
+        if own is not None:
+            self.progress("fitting the serving configuration on the older part of its own data")
+            part = self.split.without_answers(own.with_items(self.whole.item_ids))
+            return Opponent(self.measure(self.bundle(spec, settings, part)),
+                            "the serving configuration on its own data")
+        if same:
+            return Opponent(None, uncompared=GateReason.SAME_CONFIGURATION)
         self.progress("fitting the serving configuration on the training part")
-        return evaluate(self.bundle(spec, settings, self.split.training), self.split, self.whole,
-                        self.k)
+        return Opponent(self.measure(self.bundle(spec, settings, self.split.training)),
+                        "the serving configuration on the new data")
+
+    def measure(self, bundle: ModelBundle) -> Evaluation:
+        """A bundle's measures on the split."""
+        return evaluate(bundle, self.split, self.whole, self.k)
 
     def bundle(self, spec: ModelSpec[Any], overrides: Mapping[str, Any],
                part: Interactions) -> ModelBundle:
+        """The model fitted on a part."""
+        same_films = part.item_ids == self.whole.item_ids
+        tables = self.tables if same_films else tabulate(self.movies, part.item_ids)
         return ModelBundle(
             spec.name, tuple(spec.hyperparameters(overrides).items()), part.item_ids,
             spec.fit_with(part, overrides), fit_popularity(part, PopularityConfig()),
-            self.tables, part.watermark_ms,
+            tables, part.watermark_ms,
         )
 
 

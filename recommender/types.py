@@ -91,8 +91,9 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A record that could not be applied, kept with the reason."""
+    """A record that could not be applied, kept with the reason. Its place names it."""
 
+    cluster_id: str
     topic: str
     partition: int
     offset: int
@@ -103,10 +104,16 @@ class DeadLetter:
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What one apply transaction did: events applied now, events applied before."""
+    """What one apply transaction did: events applied now, events applied before.
+
+    `conflicts` are events whose id was applied before with other content; `letters` are all dead
+    letters of the transaction in the order of their places.
+    """
 
     applied: int
     duplicates: int
+    conflicts: int = 0
+    letters: tuple[DeadLetter, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +211,25 @@ class ModelRecord:
     sha256: str
     created_at_ms: int
     reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ServingChoice:
+    """What an administrator last chose to serve.
+
+    name: serve the newest model of this name that passed the gate, also those still to come.
+    None: the model that serves is held; trainings serve none.
+    """
+
+    name: str | None
+
+    @property
+    def held(self) -> bool:
+        """Whether trainings leave the serving model alone."""
+        return self.name is None
+
+
+HELD = ServingChoice(None)
 
 
 class AnsweredRecord(NamedTuple):

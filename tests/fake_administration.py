@@ -7,7 +7,15 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 
 from recommender.errors import ModelRefused, NotFound
-from recommender.types import LOADABLE, ApiKey, AuditEntry, ModelRecord, ModelStatus, Role
+from recommender.types import (
+    LOADABLE,
+    ApiKey,
+    AuditEntry,
+    ModelRecord,
+    ModelStatus,
+    Role,
+    ServingChoice,
+)
 
 
 class InMemoryAllowList:
@@ -15,6 +23,7 @@ class InMemoryAllowList:
 
     def __init__(self) -> None:
         self._records: list[ModelRecord] = []
+        self._choice: ServingChoice | None = None
 
     def register(
         self, version_id: str, name: str, status: ModelStatus, sha256: str, at_ms: int,
@@ -39,14 +48,21 @@ class InMemoryAllowList:
         found = (r for r in self._records if r.status is ModelStatus.SERVING)
         return next(found, None)
 
+    def choice(self) -> ServingChoice | None:
+        return self._choice
+
     def serve(
-        self, version_id: str, at_ms: int, fencing: tuple[str, int] | None = None
+        self, version_id: str, at_ms: int, fencing: tuple[str, int] | None = None,
+        choice: ServingChoice | None = None,
     ) -> ModelRecord:
         record = next((r for r in self._records if r.version_id == version_id), None)
         if record is None:
             raise NotFound(f"there is no model {version_id}")
         if record.status not in LOADABLE:
             raise ModelRefused(version_id, "not_allowed", f"it is {record.status.value}")
+        self._choice = choice or self._choice
+        if record.status is ModelStatus.SERVING:
+            return record
         after = {ModelStatus.SERVING: ModelStatus.PREVIOUS,
                  ModelStatus.PREVIOUS: ModelStatus.AVAILABLE}
         self._records = [
@@ -54,6 +70,19 @@ class InMemoryAllowList:
             for r in self._records
         ]
         return self._records[record.version - 1]
+
+    def serve_trained(
+        self, version_id: str, at_ms: int, before: str | None, fencing: tuple[str, int]
+    ) -> ModelRecord:
+        record = next(r for r in self._records if r.version_id == version_id)
+        serving = self.serving()
+        if serving is not None:
+            choice = self._choice
+            if choice is None and serving.version_id != before:
+                return record
+            if choice is not None and choice.name != record.name:
+                return record
+        return self.serve(version_id, at_ms, fencing)
 
     def set_status(
         self, version_id: str, status: ModelStatus, at_ms: int, reason: str | None = None

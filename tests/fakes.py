@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from recommender.errors import StoreUnavailable
+from recommender.ports.events import SetAside
 from recommender.schemas import Columns
 from recommender.types import (
     Acceptance,
@@ -88,6 +89,16 @@ def _sent(event: Event, other: Event) -> tuple[object, ...]:
             event.timestamp_ms if both else None)
 
 
+def _said(event: Event, other: Event) -> tuple[object, ...]:
+    sent = all(e.timestamp_ms != e.received_at_ms for e in (event, other))
+    return (event.type, event.user_id, event.item_id, event.rating, event.minute, event.query,
+            event.timestamp_ms if sent else None)
+
+
+def _place(letter: DeadLetter) -> tuple[str, str, int, int]:
+    return letter.cluster_id, letter.topic, letter.partition, letter.offset
+
+
 class InMemoryEventStore:
     """Applied events and the state that follows; `down` makes it unavailable."""
 
@@ -97,7 +108,7 @@ class InMemoryEventStore:
         self._state: dict[tuple[str, str, EventType], tuple[HistoryEntry, int]] = {}
         self._searches: dict[str, list[tuple[int, str, str, int]]] = {}
         self._offsets: dict[str, dict[TopicPartition, int]] = {}
-        self._dead: dict[tuple[str, int, int], DeadLetter] = {}
+        self._dead: dict[tuple[str, str, int, int], DeadLetter] = {}
 
     def apply(
         self,
@@ -105,19 +116,28 @@ class InMemoryEventStore:
         offsets: Mapping[TopicPartition, int] | None = None,
         dead_letters: Sequence[DeadLetter] = (),
         group: str = "ingest",
+        set_aside: SetAside | None = None,
     ) -> Applied:
         self._check()
-        applied = 0
-        for row in frame.to_dict("records"):
+        applied = conflicts = 0
+        letters = list(dead_letters)
+        for at, row in enumerate(frame.to_dict("records")):
             event = _event({str(name): value for name, value in row.items()})
             if event.event_id not in self._applied:
                 applied += 1
                 self._applied[event.event_id] = event
                 self._change(event, len(self._applied))
+            elif _said(event, self._applied[event.event_id]) != _said(
+                self._applied[event.event_id], event
+            ):
+                conflicts += 1
+                if set_aside is not None:
+                    letters.append(set_aside(at, "event_id: known with other content"))
+        letters.sort(key=_place)
         self._offsets.setdefault(group, {}).update(offsets or {})
-        for letter in dead_letters:
-            self._dead.setdefault((letter.topic, letter.partition, letter.offset), letter)
-        return Applied(applied, len(frame) - applied)
+        for letter in letters:
+            self._dead.setdefault(_place(letter), letter)
+        return Applied(applied, len(frame) - applied - conflicts, conflicts, tuple(letters))
 
     def offsets(self, group: str = "ingest") -> dict[TopicPartition, int]:
         return dict(self._offsets.get(group, {}))

@@ -25,6 +25,9 @@ class InMemoryImports:
     def finished(self, import_id: str) -> bool:
         return import_id in self.rows
 
+    def rows_by_id(self, prefix: str) -> dict[str, int]:
+        return {key: row[1] for key, row in self.rows.items() if key.startswith(prefix)}
+
     def record(self, import_id: str, name: str, rows: int, rejected: int, at_ms: int) -> None:
         self.rows[import_id] = (name, rows, rejected, at_ms)
 
@@ -55,11 +58,11 @@ class ImportWorld:
 
     def load(
         self, path: Path, movies: Path | None = None, people: Path | None = None,
-        **mapping: object,
+        again: bool = False, **mapping: object,
     ) -> ImportReport:
         return import_source(
             path, ColumnMapping(**mapping), self.store, self.catalogue,  # type: ignore[arg-type]
-            self.imports, NOW_MS, movies=movies, people=people,
+            self.imports, NOW_MS, movies=movies, people=people, again=again,
         )  # fmt: skip
 
     def events(self) -> pd.DataFrame:

@@ -13,11 +13,14 @@ from sqlalchemy import Engine, delete
 
 from adapters.allow_list import SqlAllowList
 from adapters.database import writing
+from adapters.job_leases import SqlJobLeases
 from adapters.tables import models
-from recommender.errors import ModelRefused, NotFound
+from recommender.errors import LeaseLost, ModelRefused, NotFound
+from recommender.ports import AllowList
 from recommender.provenance import next_version_id
 from recommender.retention import models_to_retire
-from recommender.types import ModelRecord, ModelStatus
+from recommender.types import HELD, ModelRecord, ModelStatus, ServingChoice
+from tests.fake_administration import InMemoryAllowList
 from tests.store_of_tests import new_store
 from workers.retention import Retention
 
@@ -155,6 +158,54 @@ def test_a_status_changes_unless_the_model_serves(allow_list: SqlAllowList) -> N
     with pytest.raises(NotFound):
         allow_list.set_status(version_id(8), ModelStatus.RETIRED, 5)
     assert statuses(allow_list) == ["previous", "serving", "retired"]
+
+
+@pytest.mark.parametrize("fake", [False, True])
+@pytest.mark.parametrize(
+    ("choice", "since", "served"),
+    [
+        (None, 1, True), (None, None, False), (None, 2, False), (HELD, 1, False),
+        (ServingChoice("knn"), 1, True), (ServingChoice("knn"), 2, True),
+        (ServingChoice("popularity"), 1, False),
+    ],
+)  # fmt: skip
+def test_a_trained_model_serves_unless_someone_chose_otherwise(
+    engine: Engine, fake: bool, choice: ServingChoice | None, since: int | None, served: bool
+) -> None:
+    allow_list: AllowList = InMemoryAllowList() if fake else SqlAllowList(engine)
+    token = SqlJobLeases(engine).acquire("retrain", "a", 60)
+    assert token is not None
+    fencing = ("retrain", token)
+    for number in (1, 2, 3):
+        allow_list.register(version_id(number), "knn", ModelStatus.AVAILABLE, SHA, number)
+    assert allow_list.choice() is None
+    allow_list.serve(version_id(1), 5, choice=choice)
+    assert allow_list.choice() == choice
+    before = None if since is None else version_id(since)
+    record = allow_list.serve_trained(version_id(3), 6, before, fencing)
+    assert record == allow_list.find("3")
+    assert (record.status is ModelStatus.SERVING) is served
+    now = allow_list.serving()
+    assert now is not None and now.version == (3 if served else 1)
+    assert allow_list.choice() == choice
+
+
+def test_a_choice_is_replaced_also_by_serving_what_serves(allow_list: SqlAllowList) -> None:
+    add(allow_list, 1)
+    for choice in (HELD, ServingChoice("knn"), HELD):
+        allow_list.serve(version_id(1), 5, choice=choice)
+        assert allow_list.choice() == choice
+    add(allow_list, 2, ModelStatus.REFUSED)
+    with pytest.raises(ModelRefused):
+        allow_list.serve(version_id(2), 6, choice=ServingChoice("knn"))
+    assert allow_list.choice() == HELD
+
+
+def test_a_training_without_its_lease_serves_nothing(allow_list: SqlAllowList) -> None:
+    add(allow_list, 1)
+    with pytest.raises(LeaseLost):
+        allow_list.serve_trained(version_id(1), 5, None, ("retrain", 7))
+    assert allow_list.serving() is None
 
 
 def test_the_newest_of_each_name_and_those_in_use_are_kept() -> None:

@@ -14,15 +14,16 @@ from pathlib import Path
 
 import pytest
 
-from adapters.bulk_insert import bulk_insert
-from adapters.database import open_database, writing
-from adapters.tables import responses
+from adapters.database import open_database
+from adapters.response_log import SqlResponseLog
 from commands.progress import ProgressBar, ProgressLines, progress_for, silent
 from commands.simulate import store_world, world_unfinished
 from composition import open_store
 from fairreel import COMMANDS, main
+from recommender.answer_text import answer_text
 from recommender.errors import StoreUnavailable
 from recommender.simulate import WorldSpec
+from recommender.types import AnsweredRecord
 from settings import Settings
 from tests.import_world import FailingStore, ImportWorld
 
@@ -145,6 +146,54 @@ def test_a_wrong_setting_ends_with_2_and_is_named(
     assert "FAIRREEL_PORTT" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("setting", "value", "arguments"),
+    [
+        ("STORE_URL", "foo", ["keys", "list"]),
+        ("STORE_URL", "mysql://x/y", ["keys", "list"]),
+        ("STORE_URL", "nosuch://x/y", ["keys", "list"]),
+        ("STORE_URL", "sqlite://", ["keys", "list"]),
+        ("RESPONSES_URL", "foo", ["export", "responses"]),
+        ("SNAPSHOTS_URL", "bogus://x", ["train"]),
+        ("VERIFY_KEY_FILES", '["bad.pem"]', ["registry", "verify"]),
+        ("VERIFY_KEY_FILES", '["missing.pem"]', ["registry", "verify"]),
+        ("SIGNING_KEY_FILE", "bad.pem", ["train"]),
+    ],
+)
+def test_a_setting_that_a_library_refuses_ends_with_2_and_one_line_that_names_it(
+    setting: str, value: str, arguments: list[str], tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    (tmp_path / "bad.pem").write_text("no key")
+    monkeypatch.setenv(f"FAIRREEL_{setting}", value)
+    assert main(arguments) == 2
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
+    assert len(lines) == 1 and f"FAIRREEL_{setting}: " in lines[0]
+
+
+def test_a_mistake_of_the_code_is_shown_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise ValueError("no setting is wrong")
+
+    monkeypatch.setattr("adapters.api_keys.SqlApiKeys.keys", broken)
+    with pytest.raises(ValueError, match="no setting is wrong"):
+        main(["keys", "list"])
+
+
+def test_corrected_columns_are_refused_until_asked_for_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.csv").write_text("who,item,other,time\nu1,m1,u9,1700000000\n")
+    assert main(["import", "a.csv", "--user", "who"]) == 0
+    assert "no rating column: taken as watches" in capsys.readouterr().out
+    assert main(["import", "a.csv", "--user", "other"]) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith("error: a.csv: 1 events") and "--again" in error
+    assert main(["import", "a.csv", "--user", "other", "--again"]) == 0
+    with closing(open_store(Settings())) as side:
+        assert side.store.counts()["events"] == 2
+
+
 def test_an_unusable_data_folder_ends_with_1(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -195,13 +244,15 @@ def test_exported_events_can_be_imported_elsewhere(
 def test_answers_are_exported_as_others_read_them(
     tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]
 ) -> None:
-    body = json.dumps({"recommendations": [{"item_id": "m2"}, {"item_id": "m1"}]}).encode()
+    text = answer_text(
+        b'{"recommendations":[{"item_id":"m2"},{"item_id":"m1"}],"request_id":"',
+        b'","trace":{"generated_at":"',
+    )
     engine = open_database(Settings().responses(), "responses")
-    with writing(engine) as connection:
-        rows = [
-            (f"r{n}", 5 + n, "u1", "A", "v1", 3, True, 200, 1_500, body) for n in range(3)
-        ]
-        bulk_insert(connection, responses, [c.name for c in responses.columns], rows)
+    log = SqlResponseLog(engine)
+    for n in range(3):
+        log.record(AnsweredRecord(f"r{n}", 5 + n, "u1", "A", "v1", 3, True, 200, 1_500, text))
+    log.close()
     engine.dispose()
     assert main(["export", "responses"]) == 0
     lines = capsysbinary.readouterr().out.splitlines()

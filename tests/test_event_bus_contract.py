@@ -235,6 +235,24 @@ def test_offsets_go_on_after_a_restart_and_the_log_keeps_its_name(tmp_path: Path
     second.close()
 
 
+def test_a_log_opened_with_fewer_partitions_still_reads_all_that_hold_records(
+    tmp_path: Path,
+) -> None:
+    engine = new_database(tmp_path, "log")
+    wide = EmbeddedLog(engine, 4)
+    wide.publish(messages(*(str(i) for i in range(100))))
+    ends = wide.end_offsets([RATINGS])
+    wide.close()
+    narrow = EmbeddedLog(engine, 2)
+    assert narrow.end_offsets([RATINGS]) == ends
+    assert len(narrow.end_offsets([WATCH_EVENTS])) == 2
+    narrow.publish(messages(*(str(i) for i in range(100, 120))))
+    records = read(narrow.consumer("g", [RATINGS]), 120)
+    assert {int(r.value) for r in records} == set(range(120))
+    assert {r.partition for r in records if int(r.value) >= 100} <= {0, 1}
+    narrow.close()
+
+
 def test_records_of_another_process_are_found_when_a_wait_ends(tmp_path: Path) -> None:
     ours, theirs = embedded(tmp_path), embedded(tmp_path)
     consumer = ours.consumer("g", [RATINGS])

@@ -12,6 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from sqlalchemy import event as sql_event
+from sqlalchemy.pool import QueuePool
 
 from adapters.event_store import SqlEventStore
 from recommender.errors import StoreUnavailable
@@ -44,6 +46,10 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[EventStore
 def state(store: EventStore, user: str = "u1") -> list[tuple[str, str, float | None, str]]:
     history = store.history(user)
     return [(e.item_id, e.type.value, e.rating, e.event_id) for e in history.entries]
+
+
+def letter(offset: int, cluster_id: str = "c", reason: str = "bad") -> DeadLetter:
+    return DeadLetter(cluster_id, "ratings", 0, offset, "k", b"\xff\x00bad", reason)
 
 
 def test_an_empty_store_knows_nothing(store: EventStore) -> None:
@@ -121,12 +127,54 @@ def test_offsets_are_kept_for_each_group(store: EventStore) -> None:
 
 
 def test_a_dead_letter_is_kept_once_newest_first(store: EventStore) -> None:
-    letters = [DeadLetter("ratings", 0, i, "k", b"\xff\x00bad", f"reason {i}") for i in range(3)]
+    letters = [letter(i) for i in range(3)]
     store.apply(frame_of([]), dead_letters=letters[:2])
     store.apply(frame_of([]), dead_letters=[letters[1], letters[2]])
     assert store.dead_letters() == letters[::-1]
     assert store.dead_letters(limit=1) == [letters[2]]
     assert store.counts()["dead_letters"] == 3
+
+
+def test_letters_of_another_log_have_places_of_their_own(store: EventStore) -> None:
+    store.apply(frame_of([]), dead_letters=[letter(0, "lost")])
+    store.apply(frame_of([]), dead_letters=[letter(0, "new")])
+    assert store.dead_letters() == [letter(0, "new"), letter(0, "lost")]
+
+
+def test_letters_are_stored_in_the_order_of_their_places(store: EventStore) -> None:
+    done = store.apply(frame_of([]), dead_letters=[letter(5), letter(2), letter(9)])
+    assert [d.offset for d in done.letters] == [2, 5, 9]
+    assert [d.offset for d in store.dead_letters()] == [9, 5, 2]
+
+
+def test_another_event_of_a_known_id_becomes_a_dead_letter_and_changes_nothing(
+    store: EventStore,
+) -> None:
+    def set_aside(row: int, reason: str) -> DeadLetter:
+        return letter(100 + row, reason=reason)
+
+    store.apply(frame_of([rating("a"), search("s")]))
+    before = store.state_hash()
+    frame = frame_of([
+        rating("a"), rating("a", user="u2"), rating("b"), rating("b", rating=1.0),
+        watch("a"), search("s"), search("s", query="other"), rating("a", timestamp_ms=NOW_MS - 9),
+        rating("a", timestamp_ms=NOW_MS + 77, received_at_ms=NOW_MS + 77),
+    ])  # fmt: skip
+    done = store.apply(frame, {PLACE: 9}, [letter(0)], set_aside=set_aside)
+    assert (done.applied, done.duplicates, done.conflicts) == (1, 3, 5)
+    assert [d.offset for d in done.letters] == [0, 101, 103, 104, 106, 107]
+    assert done.letters[1].reason == "event_id: known with other content"
+    assert store.dead_letters() == list(done.letters[::-1])
+    assert store.offsets() == {PLACE: 9}
+    store.apply(frame_of([rating("b", timestamp_ms=NOW_MS - 1)]))
+    assert store.state_hash() != before
+    assert store.history("u2").entries == ()
+
+
+def test_conflicts_are_counted_when_nobody_sets_them_aside(store: EventStore) -> None:
+    store.apply(frame_of([rating("a")]))
+    assert store.apply(frame_of([rating("a", user="u2")])) == Applied(0, 0, 1)
+    assert store.dead_letters() == []
 
 
 def test_chunks_hold_every_event_in_the_order_of_application(store: EventStore) -> None:
@@ -233,18 +281,49 @@ def test_searches_are_part_of_the_state(tmp_path: Path) -> None:
     assert store.state_hash() != empty
 
 
+def test_connections_keep_few_pages_and_few_of_them_stay_open(tmp_path: Path) -> None:
+    engine = new_database(tmp_path, "store")
+    open_now = [engine.connect() for _ in range(32)]
+    for connection in open_now:
+        kept = connection.exec_driver_sql("PRAGMA cache_size").scalar_one()
+        assert -8 * 1024 <= kept < 0
+        connection.close()
+    assert isinstance(engine.pool, QueuePool)
+    assert engine.pool.checkedin() <= 8
+    with engine.connect() as one:
+        first = one.connection.driver_connection
+    with engine.connect() as two:
+        assert two.connection.driver_connection is first
+
+
 def test_a_failed_apply_leaves_nothing_behind(tmp_path: Path) -> None:
     engine = new_database(tmp_path, "store")
     store = SqlEventStore(engine)
     store.apply(frame_of([rating("before")]), {PLACE: 1})
     frame = frame_of([rating(f"e{i}", item=f"m{i}", user="x" * 100) for i in range(300)])
-    letters = [DeadLetter("ratings", 0, 9, None, b"x", "bad")]
+    letters = [letter(9)]
     with full_disk(engine), pytest.raises(StoreUnavailable):
         store.apply(frame, {PLACE: 2}, letters)
     assert store.offsets() == {PLACE: 1}
     assert store.counts() == {"events": 1, "users": 1, "movies": 1, "dead_letters": 0}
-    assert store.apply(frame, {PLACE: 2}, letters) == Applied(300, 0)
+    assert store.apply(frame, {PLACE: 2}, letters) == Applied(300, 0, letters=(letter(9),))
     assert store.offsets() == {PLACE: 2}
+
+
+def test_repeats_of_many_ids_are_told_from_conflicts_in_few_statements(tmp_path: Path) -> None:
+    engine = new_database(tmp_path, "store")
+    store = SqlEventStore(engine)
+    first = [rating(f"e{i}", item=f"m{i}") for i in range(1500)]
+    second = [*first[:1400], *(rating(f"e{i}", user="u2") for i in range(1400, 1500))]
+    store.apply(frame_of(first))
+    statements: list[str] = []
+
+    def note(_c: object, _k: object, statement: str, *_: object) -> None:
+        statements.append(statement)
+
+    sql_event.listen(engine, "before_cursor_execute", note)
+    assert store.apply(frame_of([*second, rating("new")])) == Applied(1, 1400, 100)
+    assert len([s for s in statements if s.startswith("SELECT json")]) == 4
 
 
 def test_a_locked_store_refuses_to_apply_and_still_answers(tmp_path: Path) -> None:

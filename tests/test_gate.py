@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recommender.evaluate import Evaluation
-from recommender.gate import ComparisonPlan, GateReason, comparison_plan, judge
+from recommender.gate import UNCOMPARED, ComparisonPlan, GateReason, comparison_plan, judge
 from recommender.metrics import Measured
 
 
@@ -43,6 +43,13 @@ def test_a_model_is_refused_exactly_when_it_loses_more_than_the_margin(ndcg, ser
 def test_a_challenger_is_not_compared():
     verdict = judge(measures(0.01), True, None, 0.05, is_first=False)
     assert verdict.passed and verdict.reason is GateReason.NOT_COMPARED
+
+
+@pytest.mark.parametrize("reason", UNCOMPARED)
+def test_what_is_not_compared_says_why(reason):
+    verdict = judge(measures(0.01), True, None, 0.05, is_first=False, uncompared=reason)
+    assert verdict.passed and verdict.reason is reason
+    assert (verdict.explanation, verdict.serving_ndcg) == (UNCOMPARED[reason], None)
 
 
 @pytest.mark.parametrize(("watermark", "plan"), [

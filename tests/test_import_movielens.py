@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from commands.import_data import summary_lines
 from recommender import import_titles
 from recommender.errors import StoreUnavailable, UnreadableImport
 from recommender.import_layouts import Layout, detect_layout
@@ -174,10 +175,41 @@ def test_a_folder_without_a_known_layout_is_refused_by_name(tmp_path: Path) -> N
         ImportWorld().load(tmp_path / "nothing")
 
 
-def test_u_item_without_its_genres_is_refused_by_name(ml_100k: Path) -> None:
+def test_u_item_without_its_genres_is_told_and_the_rest_is_imported(ml_100k: Path) -> None:
     (ml_100k / "u.genre").unlink()
-    with pytest.raises(UnreadableImport, match=r"u\.genre"):
-        ImportWorld().load(ml_100k)
+    world = ImportWorld()
+    report = world.load(ml_100k)
+    assert (report.events, report.people, report.movies) == (2, 2, 0)
+    assert [part.startswith("u.item: ") and "u.genre" in part for part in report.unreadable] == [
+        True
+    ]
+    assert "left out: u.item" in "\n".join(summary_lines(report))
+
+
+def test_an_empty_list_of_films_is_told_and_the_ratings_are_imported(ml_latest: Path) -> None:
+    (ml_latest / "movies.csv").write_text("")
+    report = ImportWorld().load(ml_latest)
+    assert (report.events, report.movies) == (1, 0)
+    assert len(report.unreadable) == 1 and "movies.csv" in report.unreadable[0]
+
+
+def test_films_asked_for_by_name_must_be_readable(ml_latest: Path, tmp_path: Path) -> None:
+    (tmp_path / "films.csv").write_text("")
+    world = ImportWorld()
+    with pytest.raises(UnreadableImport, match=r"films\.csv"):
+        world.load(ml_latest, movies=tmp_path / "films.csv")
+    assert world.store.counts()["events"] == 0
+
+
+def test_one_line_of_latin_1_leaves_the_other_titles_as_they_are(ml_latest: Path) -> None:
+    (ml_latest / "movies.csv").write_bytes(
+        b"movieId,title,genres\n" + "10,Am\u00e9lie (2001),Comedy\n".encode()
+        + "11,Caf\u00e9 (1990),Drama\n".encode("latin-1") + "12,\u00dcber (1999),Drama\n".encode()
+    )
+    world = ImportWorld()
+    assert world.load(ml_latest).movies == 3
+    titles = [world.catalogue.movie(item_id).title for item_id in ("10", "11", "12")]  # type: ignore[union-attr]
+    assert titles == ["Am\u00e9lie", "Caf\u00e9", "\u00dcber"]
 
 
 @pytest.mark.parametrize(

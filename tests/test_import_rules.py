@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 
 import numpy as np
@@ -23,7 +24,9 @@ RATINGS = st.one_of(
 TIMES = st.one_of(
     st.integers(-(10**11), 2 * NOW_MS).map(str),
     st.sampled_from([str(NOW_MS + 300_000), str(NOW_MS + 300_001), "0", "2024-05-01", "soon", ""]),
+    st.sampled_from(["2019", "20200115", "20201315"]),
 )
+DATES_AS_NUMBERS = r"(19\d\d|20\d\d|2100)(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])"
 TYPES = st.sampled_from(["rate", "watch", "view", "search", "sold", ""])
 MINUTES = st.sampled_from(["", "0", "100000", "100001", "-1", "1.5", "x"])
 QUERIES = st.sampled_from(["", "space", "x" * 10_000, "x" * 10_001, "a\x00b"])
@@ -41,7 +44,7 @@ def test_the_rules_are_those_of_the_schemas(rows: list[tuple[str, ...]]) -> None
     lines = np.arange(1, len(rows) + 1)
     checked = check_events(RawEvents(lines, columns), EventRules("0" * 64, NOW_MS))
     assert validate(checked.frame, NOW_MS)[1] == []
-    passed = {int(i.rpartition(":")[2]) for i in checked.frame["event_id"]}
+    passed = {int(i.rpartition("/")[2]) for i in checked.frame["event_id"]}
     refused = {broken.line for broken in checked.first_broken}
     assert passed | refused == set(lines.tolist()) and not passed & refused
     if refused:
@@ -85,4 +88,6 @@ def time_of(text: str) -> float:
     if text == "2024-05-01":
         return datetime(2024, 5, 1, tzinfo=UTC).timestamp() * 1000
     value = number(text)
+    if 1900 <= value <= 2100 or re.fullmatch(DATES_AS_NUMBERS, text):
+        return -1.0
     return -1.0 if np.isnan(value) else value * 1000 if value < 1e11 else value

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import gzip
-import hashlib
 import json
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,9 +13,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from recommender.errors import UnreadableImport
+from commands.import_data import summary_lines
+from recommender.errors import StoreUnavailable, UnreadableImport
+from recommender.schemas import ID_PATTERN
 from recommender.types import EventType
-from tests.import_world import NOW_MS, ImportWorld
+from tests.import_world import NOW_MS, FailingStore, ImportWorld
 
 HEADER = "user_id,item_id,rating,timestamp\n"
 START_MS = 946_684_800_000
@@ -37,8 +39,8 @@ def test_a_csv_with_usual_names_needs_no_mapping(tmp_path: Path) -> None:
     path = write(tmp_path / "a.csv", HEADER + "u1,m1,4.5,2024-05-01T10:00:00\n")
     assert world.load(path).events == 1
     row = world.events().iloc[0]
-    digest = hashlib.sha256(hashlib.sha256(path.read_bytes()).digest()).hexdigest()
-    assert row["event_id"] == f"import:{digest[:12]}:0000000002"
+    assert re.fullmatch("import/[0-9a-f]{12}/0000000002", row["event_id"])
+    assert not re.fullmatch(ID_PATTERN, row["event_id"]), "a client could send it"
     assert (row["type"], row["user_id"], row["item_id"], row["rating"]) == ("rate", "u1", "m1", 4.5)
     at = datetime(2024, 5, 1, 10, tzinfo=UTC)
     assert row["timestamp_ms"] == at.timestamp() * 1000
@@ -169,7 +171,7 @@ def test_line_numbers_hold_across_blocks(tmp_path: Path, monkeypatch: pytest.Mon
     world = ImportWorld()
     report = world.load(write(tmp_path / "a.csv", HEADER + "".join(lines)))
     assert [r["line"] for r in report.first_rejected] == [n for n in range(2, 60) if n % 7 == 0]
-    ids = [int(i.rpartition(":")[2]) for i in world.events()["event_id"]]
+    ids = [int(i.rpartition("/")[2]) for i in world.events()["event_id"]]
     assert [f"u{n}" for n in ids] == list(world.events()["user_id"])
 
 
@@ -282,3 +284,99 @@ def test_ratings_that_begin_late_in_json_lines_are_not_dropped_silently(
     late = '{"user_id":"u","item_id":"n","timestamp":1700000000,"rating":4}\n'
     with pytest.raises(UnreadableImport, match="line 9: ratings begin here"):
         ImportWorld().load(write(tmp_path / "a.jsonl", watch * 8 + late))
+
+
+def test_a_file_is_refused_when_its_events_are_in_with_other_columns(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", "user,item,old,new,time\nu1,m1,1,5,1700000000\n")
+    world = ImportWorld()
+    assert world.load(path, rating="old").events == 1
+    with pytest.raises(UnreadableImport, match=r"a\.csv: 1 events of it .* --again .*rating = new"):
+        world.load(path, rating="new")
+    assert world.store.counts()["events"] == 1
+    assert world.load(path, rating="new", again=True).events == 1
+    assert list(world.events()["rating"]) == [1.0, 5.0]
+    assert world.events()["event_id"].is_unique
+    for column in ("old", "new"):
+        assert world.load(path, rating=column).already_imported == ["a.csv"]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"type": EventType.VIEW}, {"start_ms": START_MS + 1}, {"step_ms": 1}, {"minute": "new"}],
+)
+def test_all_that_decides_about_an_event_makes_it_another_import(
+    tmp_path: Path, other: dict[str, object]
+) -> None:
+    path = write(tmp_path / "a.csv", "user,item,new,place\nu1,m1,5,1\n")
+    world = ImportWorld()
+    settings = {"position": "place", "start_ms": START_MS}
+    world.load(path, **settings)
+    with pytest.raises(UnreadableImport, match="--again"):
+        world.load(path, **settings | other)
+    assert world.load(path, again=True, **settings | other).events == 1
+
+
+def test_an_import_with_wrong_columns_counts_also_when_it_was_killed(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", "user,item,old,new,time\nu1,m1,1,5,1700000000\n")
+    world = ImportWorld(FailingStore(frames=0))
+    with pytest.raises(StoreUnavailable):
+        world.load(path, rating="old")
+    world.store.left = -1  # type: ignore[attr-defined]
+    with pytest.raises(UnreadableImport, match="--again"):
+        world.load(path, rating="new")
+    assert world.load(path, rating="old").events == 1
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["User ID,Movie-Id,Rating,Timestamp", "USERID,filmId,Stars,Date", "user,film,score,ts",
+     "userId,movieId,RATING,Created_At"],
+)
+def test_usual_names_are_found_in_any_case(tmp_path: Path, header: str) -> None:
+    world = ImportWorld()
+    report = world.load(write(tmp_path / "a.csv", f"{header}\nu1,m1,4.5,2024-05-01\n"))
+    assert (report.events, report.kind) == (1, "taken as ratings")
+    assert world.events().iloc[0]["rating"] == 4.5
+    names = header.split(",")
+    told = dict(zip(("user", "item", "rating", "timestamp"), names, strict=True))
+    assert report.columns == told
+    assert f"rating = {names[2]}" in "\n".join(summary_lines(report))
+
+
+def test_two_columns_of_one_meaning_are_not_guessed(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", "user,item,Rating,RATING,time\nu1,m1,1,5,1700000000\n")
+    with pytest.raises(UnreadableImport, match="'Rating' and 'RATING' may both be the rating"):
+        ImportWorld().load(path)
+    assert ImportWorld().load(path, rating="RATING").events == 1
+
+
+def test_a_table_without_ratings_is_told_to_be_watches(tmp_path: Path) -> None:
+    report = ImportWorld().load(write(tmp_path / "a.csv", "user,item,time\nu1,m1,1700000000\n"))
+    assert "no rating column: taken as watches" in "\n".join(summary_lines(report))
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.int64(), pa.float64()], ids=str)
+def test_dates_and_years_as_numbers_are_no_seconds(tmp_path: Path, kind: pa.DataType) -> None:
+    times = [20200115, 19991231, 2019, 1900, 20201315, 20200100, 18990101, 2101, 1_700_000_000]
+    n = len(times)
+    table = pa.table({
+        "user": ["u"] * n, "item": ["m"] * n, "rating": [4] * n,
+        "timestamp": pa.array(times, pa.int64()).cast(kind),
+    })  # fmt: skip
+    pq.write_table(table, tmp_path / "a.parquet")
+    world = ImportWorld()
+    told = reasons(world, tmp_path / "a.parquet")
+    assert [line for line, _ in told] == [1, 2, 3, 4]
+    for _, reason in told:
+        assert str(reason).startswith("timestamp: ") and "write it like 2020-01-15" in str(reason)
+    assert list(world.events()["timestamp_ms"]) == [t * 1000 for t in times[4:]]
+
+
+def test_days_in_a_column_of_dates_are_read(tmp_path: Path) -> None:
+    days = pa.array([datetime(2020, 1, 15, tzinfo=UTC).date()])
+    table = pa.table({"user": ["u"], "item": ["m"], "rating": [4], "date": days})
+    pq.write_table(table, tmp_path / "a.parquet")
+    world = ImportWorld()
+    world.load(tmp_path / "a.parquet")
+    at = datetime(2020, 1, 15, tzinfo=UTC).timestamp() * 1000
+    assert list(world.events()["timestamp_ms"]) == [at]

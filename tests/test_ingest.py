@@ -18,8 +18,9 @@ from recommender.record_batch import dead_letter_message, read_batch
 from recommender.topics import EVENT_TOPICS, RATINGS, dead_letter_topic
 from recommender.types import DeadLetter, Message, Record, TopicPartition
 from tests.databases_of_tests import full_disk, new_database
-from tests.sample_events import NOW_MS, rating, search, watch
+from tests.sample_events import NOW_MS, frame_of, rating, search, watch
 from tests.worker_fakes import KeptTelemetry
+from workers.dead_letter_post import note_group
 from workers.ingest import IngestWorker
 
 
@@ -158,7 +159,7 @@ def test_bad_records_become_dead_letters_with_reasons_and_block_nothing(world: W
     records: list[Record] = []
     wait_for(lambda: bool(records.extend(consumer.poll(10, 0.1))) or len(records) == 2)
     assert {record.key for record in records} == {
-        f"{letter.topic}/{letter.partition}/{letter.offset}" for letter in letters
+        f"{world.log.cluster_id}/{d.topic}/{d.partition}/{d.offset}" for d in letters
     }
 
 
@@ -167,9 +168,67 @@ def test_dead_letters_are_published_once_over_restarts(world: World) -> None:
     for _ in range(3):
         worker = world.start()
         wait_for(lambda: world.store.counts()["dead_letters"] == 1)
-        wait_for(lambda: bool(world.store.offsets("ingest.dead-letter")))
+        wait_for(lambda: bool(world.store.offsets(note_group(world.log.cluster_id))))
         assert worker.stop()
     assert sum(world.log.end_offsets([dead_letter_topic(RATINGS)]).values()) == 1
+
+
+def test_more_letters_than_the_queue_holds_are_published_each_once(world: World) -> None:
+    world.log.close()
+    world.log = EmbeddedLog(world.log_engine, 3, waiting_max=200, clock_ms=lambda: NOW_MS)
+    names = [f"bad {i}" for i in range(1300)]
+    for start in range(0, len(names), 100):
+        world.log.publish(
+            [Message(RATINGS, f"u{n}", n.encode()) for n in names[start : start + 100]]
+        )
+    world.start()
+    dead = dead_letter_topic(RATINGS)
+    wait_for(lambda: sum(world.log.end_offsets([dead]).values()) == 1300)
+    records: list[Record] = []
+    consumer = world.log.consumer("test", [dead])
+    wait_for(lambda: bool(records.extend(consumer.poll(500, 0.1))) or len(records) == 1300)
+    assert sorted(orjson.loads(r.value)["value"] for r in records) == sorted(names)
+
+
+def test_letters_of_a_lost_log_stay_and_are_not_published_again(
+    world: World, tmp_path: Path
+) -> None:
+    world.log.publish([Message(RATINGS, "u1", b"bad")])
+    world.start(group=f"ingest/{world.log.cluster_id}")
+    wait_for(lambda: bool(world.store.offsets(note_group(world.log.cluster_id))))
+    world.workers[-1].stop()
+    world.log.close()
+    world.log = EmbeddedLog(new_database(tmp_path / "new", "log"), 3, clock_ms=lambda: NOW_MS)
+    world.log.publish([Message(RATINGS, "u1", b"worse")])
+    world.start(group=f"ingest/{world.log.cluster_id}")
+    wait_for(lambda: bool(world.store.offsets(note_group(world.log.cluster_id))))
+    assert {letter.value for letter in world.store.dead_letters()} == {b"bad", b"worse"}
+    assert sum(world.log.end_offsets([dead_letter_topic(RATINGS)]).values()) == 1
+
+
+def test_an_event_with_the_id_of_another_becomes_a_dead_letter(world: World) -> None:
+    world.store.apply(frame_of([rating("mine"), rating("same", item="m2")]))
+    answers = world.log.accept([rating("same", item="m2"), rating("mine", user="u9", rating=1.0)])
+    assert [a.outcome.value for a in answers] == ["accepted"] * 2
+    world.start()
+    wait_for(lambda: world.store.counts()["dead_letters"] == 1)
+    kept = world.store.dead_letters()[0]
+    assert kept.reason == "event_id: known with other content"
+    assert orjson.loads(kept.value)["user_id"] == "u9"
+    assert applied(world) == 2
+    wait_for(lambda: sum(n for (n,) in world.telemetry.of("events_dead_lettered")) == 1)
+    assert sum(n for (n,) in world.telemetry.of("events_duplicate")) == 1
+
+
+def test_events_in_partitions_above_a_lowered_setting_are_applied_and_watched(
+    world: World,
+) -> None:
+    world.log.accept([rating(f"e{i}", user=f"u{i}") for i in range(100)])
+    world.log.close()
+    world.log = EmbeddedLog(world.log_engine, 1, clock_ms=lambda: NOW_MS)
+    world.start()
+    wait_for(lambda: applied(world) == 100)
+    wait_for(lambda: (RATINGS, 2, 0) in world.telemetry.of("consumer_lag"))
 
 
 def test_letters_that_the_bus_refused_are_published_later_and_hold_up_nothing(
@@ -317,8 +376,8 @@ def test_a_batch_knows_the_next_offset_of_each_partition_also_for_bad_records() 
 
 def test_a_dead_letter_message_is_the_same_each_time_and_holds_the_record() -> None:
     for value, field in ((b"text", "value"), (b"\xff", "value_base64")):
-        letter = DeadLetter(RATINGS, 1, 9, None, value, "why")
+        letter = DeadLetter("c", RATINGS, 1, 9, None, value, "why")
         message = dead_letter_message(letter)
         assert message == dead_letter_message(letter)
-        assert (message.topic, message.key) == ("ratings.dead-letter", "ratings/1/9")
+        assert (message.topic, message.key) == ("ratings.dead-letter", "c/ratings/1/9")
         assert field in orjson.loads(message.value)

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from adapters.model_files import MANIFEST_MAX_BYTES, ModelFiles
+from adapters.model_folder import remove_orphans
 from adapters.signing import Signer, Verifier, open_signer, open_verifier, public_key_file
 from recommender.errors import ModelRefused
 from recommender.manifest import Manifest
@@ -318,6 +319,35 @@ def test_extra_files_are_reported_and_sound_ones_are_not(registry: Registry) -> 
     assert {(f.file, f.cause) for f in found} == {
         ("notes.pkl", "extra_file"),
         *((f"model_v{SECOND}.{suffix}", "extra_file") for suffix in ("pkl", "json", "sig")),
+    }
+
+
+def test_what_was_left_behind_is_told_apart_from_what_is_being_published_and_removed(
+    registry: Registry,
+) -> None:
+    folder, known = registry.files.folder, [registry.records[FIRST]]
+    temporary = folder / f".model_v{SECOND}.sig.0011223344556677.tmp"
+    for name in (temporary.name, "notes.pkl", ".notes.tmp"):
+        (folder / name).write_bytes(b"x")
+    (folder / "model_v20200101T000000Z.pkl").mkdir()
+    left = {temporary.name, *(f"model_v{SECOND}.{suffix}" for suffix in ("pkl", "json", "sig"))}
+    for path in folder.iterdir():
+        os.utime(path, (1_000, 1_000))
+    assert remove_orphans(folder, {FIRST}, 1_000_000) == []
+
+    def causes(cause: str) -> set[str]:
+        found = registry.files.audit_folder(known, recent_from_ms=1_000_000)
+        return {finding.file for finding in found if finding.cause == cause}
+
+    assert left < causes("recent_file")
+    os.utime(registry.file(SECOND, "pkl"), (999, 999))
+    assert f"model_v{SECOND}.pkl" in causes("extra_file")
+    assert {"notes.pkl", ".notes.tmp"} < causes("extra_file")
+    assert set(remove_orphans(folder, {FIRST}, 1_000_001)) == left
+    registry.files.verify(FIRST, registry.records[FIRST])
+    assert {path.name for path in folder.iterdir()} == {
+        "notes.pkl", ".notes.tmp", "model_v20200101T000000Z.pkl",
+        *(f"model_v{FIRST}.{suffix}" for suffix in ("pkl", "json", "sig")),
     }
 
 

@@ -14,7 +14,7 @@ from recommender.errors import ModelRefused, NotFound
 from recommender.ports import Telemetry
 from recommender.provenance import next_version_id
 from recommender.serving_state import ServedModel, ServingState
-from recommender.types import ModelRecord, ModelStatus
+from recommender.types import HELD, ModelRecord, ModelStatus, ServingChoice
 from tests.store_of_tests import new_store
 from tests.worker_fakes import KeptAudit, KeptTelemetry
 from workers.model_watch import RETRY_REFUSED_AFTER_MS, ModelWatch
@@ -153,6 +153,21 @@ def test_a_switch_verifies_lists_swaps_and_is_audited(world: World, reference: s
         "admin", "model_switch", world.id(number), "done",
     )  # fmt: skip
     assert not world.watch.check()
+    by_name = reference == "popularity"
+    assert world.allow_list.choice() == (ServingChoice("popularity") if by_name else HELD)
+
+
+def test_a_rollback_holds_until_a_switch_by_name(world: World) -> None:
+    world.serve(1)
+    world.serve(2)
+    world.watch.switch("knn", "admin")
+    world.watch.rollback("1", "admin")
+    assert world.allow_list.choice() == HELD
+    with pytest.raises(NotFound):
+        world.watch.switch("9", "admin")
+    assert world.allow_list.choice() == HELD
+    world.watch.switch("knn", "admin")
+    assert world.allow_list.choice() == ServingChoice("knn")
 
 
 def test_a_rollback_goes_to_the_named_or_the_previous_version(world: World) -> None:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import Engine
 
 from adapters.embedded_log import EmbeddedLog
 from adapters.group_commit import GroupCommit
@@ -28,10 +32,26 @@ OUTBOXES: dict[str, Make] = {
     "memory": lambda _folder, quota: InMemoryOutbox(quota),
 }
 
+ENGINES: WeakKeyDictionary[Outbox, Engine] = WeakKeyDictionary()
+
 
 def embedded(folder: Path, quota: int | None = None, waiting_max: int = 1000) -> EmbeddedLog:
     engine = new_database(folder, "log")
-    return EmbeddedLog(engine, 4, waiting_max, quota, clock_ms=lambda: NOW_MS)
+    log = EmbeddedLog(engine, 4, waiting_max, quota, clock_ms=lambda: NOW_MS)
+    ENGINES[log] = engine
+    return log
+
+
+@contextmanager
+def failing(outbox: Outbox) -> Iterator[None]:
+    """As long as it lasts the outbox cannot write."""
+    if isinstance(outbox, InMemoryOutbox):
+        outbox.refuses = True
+        yield
+        outbox.refuses = False
+    else:
+        with full_disk(ENGINES[outbox]):
+            yield
 
 
 @pytest.fixture(params=OUTBOXES)
@@ -107,6 +127,28 @@ def test_a_closed_outbox_takes_nothing(make: Callable[..., Outbox]) -> None:
     outbox.close()
     with pytest.raises(StoreUnavailable):
         outbox.accept([rating("a")])
+
+
+def test_a_closed_outbox_says_so_when_asked_for_its_depth(make: Callable[..., Outbox]) -> None:
+    outbox = make()
+    assert outbox.depth() == 0
+    outbox.close()
+    with pytest.raises(StoreUnavailable):
+        outbox.depth()
+
+
+def test_an_outbox_that_fails_has_no_depth_until_it_accepts_again(
+    make: Callable[..., Outbox],
+) -> None:
+    outbox = make()
+    outbox.accept([rating("a")])
+    with failing(outbox):
+        with pytest.raises(StoreUnavailable):
+            outbox.accept([rating(f"e{i}", item="m" * 100) for i in range(200)])
+        with pytest.raises(StoreUnavailable):
+            outbox.depth()
+    assert outcomes(outbox.accept([rating("b")])) == ["accepted"]
+    assert outbox.depth() == 0
 
 
 def test_events_of_many_threads_are_each_accepted_once(make: Callable[..., Outbox]) -> None:
@@ -198,15 +240,34 @@ def test_a_second_writer_on_the_same_log_loses_nothing(tmp_path: Path) -> None:
     assert [offset for (offset,) in offsets] == list(range(20))
 
 
-def test_more_than_the_queue_holds_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+def test_a_batch_larger_than_the_queue_is_taken_when_nothing_waits(tmp_path: Path) -> None:
     log = embedded(tmp_path, waiting_max=3)
-    with pytest.raises(StoreUnavailable) as refused:
-        log.accept([rating(f"e{i}") for i in range(4)])
-    assert refused.value.retry_after_s == 1
+    assert outcomes(log.accept([rating(f"e{i}") for i in range(10)])) == ["accepted"] * 10
     assert log.depth() == 0
-    assert outcomes(log.accept([rating("a")])) == ["accepted"]
     log.close()
-    assert rows_of(tmp_path) == 1
+    assert rows_of(tmp_path) == 10
+
+
+def test_an_idle_outbox_that_failed_finds_out_that_it_can_write_again(tmp_path: Path) -> None:
+    engine = new_database(tmp_path, "log")
+    log = EmbeddedLog(engine, 4, clock_ms=lambda: NOW_MS)
+    with locked(engine):
+        with pytest.raises(StoreUnavailable):
+            log.accept([rating("a")])
+        for _ in range(3):
+            with pytest.raises(StoreUnavailable, match="locked"):
+                log.depth()
+            time.sleep(0.05)
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        try:
+            assert log.depth() == 0
+            break
+        except StoreUnavailable:
+            time.sleep(0.05)
+    assert log.depth() == 0
+    log.close()
+    assert rows_of(tmp_path) == 0
 
 
 def test_a_database_opens_as_the_durable_kind(tmp_path: Path) -> None:
@@ -250,6 +311,32 @@ def test_those_who_wait_share_a_commit() -> None:
     group.close()
 
 
+def test_more_than_the_queue_holds_is_refused_while_others_wait() -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def commit(works: object) -> list[int]:
+        begun.set()
+        go_on.wait(5)
+        return [1 for _ in list(works)]  # type: ignore[call-overload]
+
+    group: GroupCommit[str, int] = GroupCommit("test", commit, 3)
+    threads = [threading.Thread(target=group.submit, args=("a", 1)) for _ in range(2)]
+    threads[0].start()
+    begun.wait(5)
+    threads[1].start()
+    while group.waiting() < 2:
+        pass
+    for size in (2, 4):
+        with pytest.raises(StoreUnavailable) as refused:
+            group.submit("more", size)
+        assert refused.value.retry_after_s == 1
+    go_on.set()
+    for thread in threads:
+        thread.join()
+    assert group.submit("large", 4) == 1
+    group.close()
+
+
 def test_a_failed_commit_fails_its_callers_only() -> None:
     def commit(works: object) -> list[str]:
         if "bad" in list(works):  # type: ignore[call-overload]
@@ -259,9 +346,12 @@ def test_a_failed_commit_fails_its_callers_only() -> None:
     group: GroupCommit[str, str] = GroupCommit("test", commit, 10)
     with pytest.raises(StoreUnavailable, match="disk full"):
         group.submit("bad", 1)
+    assert group.failure() == "disk full"
     assert group.submit("good", 1) == "done"
     assert group.waiting() == 0
+    assert group.failure() is None
     group.close()
+    assert group.failure() == "closed"
 
 
 # --- the decision, recomputed

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from commands.run import _announce, address_of, banner
+from commands.announce import address_of, announce, banner
 
 
 class Answers(BaseHTTPRequestHandler):
@@ -45,7 +45,7 @@ def test_the_banner_comes_though_the_films_are_refused_and_asks_for_them_once(
     address: str, status: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(Answers, "status", status)
-    _announce(address, keys_required=True)
+    announce(address, keys_required=True)
     said = capsys.readouterr().out
     assert address in said and '"item_id": "movie_456"' in said
     assert said.count("-H 'X-API-Key: <key>'") == 2
@@ -56,7 +56,7 @@ def test_the_banner_names_a_film_of_the_catalogue(
     address: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(Answers, "films", [{"item_id": "tt0133093"}])
-    _announce(address, keys_required=False)
+    announce(address, keys_required=False)
     said = capsys.readouterr().out
     assert '"item_id": "tt0133093"' in said and "X-API-Key" not in said
 

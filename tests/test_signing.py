@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from adapters.signing import SIGNATURE_BYTES, open_signer, open_verifier, public_key_file
+from recommender.errors import UnusableKey
 
 
 def test_the_first_start_makes_a_private_key_that_only_its_owner_reads(tmp_path: Path) -> None:
@@ -29,6 +30,29 @@ def test_the_first_start_makes_a_private_key_that_only_its_owner_reads(tmp_path:
 def test_the_second_start_keeps_the_key(tmp_path: Path) -> None:
     first = open_signer(tmp_path / "signing.pem")
     assert open_signer(tmp_path / "signing.pem").key_id == first.key_id
+
+
+def test_a_lost_private_key_does_not_replace_the_trusted_public_one(tmp_path: Path) -> None:
+    private = tmp_path / "signing.pem"
+    open_signer(private)
+    trusted = public_key_file(private).read_bytes()
+    private.unlink()
+    with pytest.raises(UnusableKey, match="is missing"):
+        open_signer(private)
+    assert not private.exists() and public_key_file(private).read_bytes() == trusted
+
+
+def test_the_public_key_of_another_pair_is_not_overwritten(tmp_path: Path) -> None:
+    private, public = tmp_path / "signing.pem", public_key_file(tmp_path / "signing.pem")
+    open_signer(private)
+    open_signer(tmp_path / "other.pem")
+    other = public_key_file(tmp_path / "other.pem").read_bytes()
+    public.write_bytes(other)
+    with pytest.raises(UnusableKey, match="is not the public key"):
+        open_signer(private)
+    assert public.read_bytes() == other
+    public.unlink()
+    assert open_signer(private).key_id in open_verifier([public]).key_ids
 
 
 def test_the_key_id_is_the_hash_of_the_public_key(tmp_path: Path) -> None:

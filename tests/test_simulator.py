@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from functools import cache
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recommender.errors import InvalidField
-from recommender.schemas import validate
+from recommender.schemas import ID_PATTERN, validate
 from recommender.simulate import World, WorldSpec, simulate_world
 from recommender.simulate.catalogue import GENRES
 
@@ -67,6 +68,7 @@ def test_every_event_is_valid_and_they_are_in_the_order_of_time() -> None:
     assert bad == [] and len(good) == MIDDLE.n_events
     assert events["timestamp_ms"].is_monotonic_increasing
     assert events["event_id"].is_unique
+    assert not events["event_id"].str.fullmatch(ID_PATTERN).any(), "a client could send them"
     start_ms = MIDDLE.end_ms - MIDDLE.days * DAY_MS
     assert events["timestamp_ms"].between(start_ms, MIDDLE.end_ms - 1).all()
 
@@ -97,6 +99,41 @@ def test_nobody_watches_a_film_twice_or_before_it_is_there() -> None:
     added = seen["item_id"].map({m.item_id: m.added_at_ms for m in middle().movies})
     assert (seen["timestamp_ms"] >= added).all()
     assert added.nunique() > 10
+
+
+@pytest.mark.parametrize("seed", [7, 3, 11])
+def test_no_film_is_there_before_its_year(seed: int) -> None:
+    world = middle() if seed == MIDDLE.seed else simulate_world(WorldSpec(seed=seed))
+    years = {m.item_id: m.year for m in world.movies}
+    when = pd.to_datetime(world.events["timestamp_ms"], unit="ms").dt.year
+    assert (when >= world.events["item_id"].map(years)).all()
+    for movie in world.movies:
+        assert movie.added_at_ms is not None and movie.year is not None
+        assert movie.added_at_ms >= datetime(movie.year, 1, 1, tzinfo=UTC).timestamp() * 1000
+
+
+def test_nobody_starts_a_film_while_the_last_one_runs() -> None:
+    seen = watches(middle()).sort_values(["user_id", "timestamp_ms"])
+    ends = seen["timestamp_ms"] + seen["minute"].astype(int) * 60_000
+    before = ends.groupby(seen["user_id"]).shift(1)
+    assert not (seen["timestamp_ms"] < before).any()
+
+
+@pytest.mark.parametrize("seed", [7, 3, 11])
+def test_the_ten_most_watched_films_are_rated_above_the_mean(seed: int) -> None:
+    events = simulate_world(WorldSpec(seed=seed)).events
+    most = events.loc[events["type"] == "watch", "item_id"].value_counts().index[:10]
+    means = events.groupby("item_id")["rating"].mean()
+    assert means[most].mean() > events["rating"].mean()
+    assert means[most[0]] > 3.2
+
+
+def test_a_long_world_has_films_from_its_start() -> None:
+    spec = WorldSpec(n_movies=200, n_users=20, n_events=1_000, days=9_000)
+    world = simulate_world(spec)
+    start_ms = spec.end_ms - spec.days * DAY_MS
+    there = [m for m in world.movies if m.added_at_ms == start_ms]
+    assert len(there) >= 100 and len(world.events) == 1_000
 
 
 def test_a_rating_follows_the_watch_of_its_film() -> None:

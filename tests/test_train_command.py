@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -10,14 +9,13 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import pytest
 from click.testing import CliRunner
 
-from adapters.catalogue import SqlCatalogue
-from adapters.event_store import SqlEventStore
-from commands import registry
+from adapters.signing import public_key_file
+from commands import snapshot
 from commands.train import run_training
 from commands.training_log import TrainingLog
 from commands.training_parts import open_training
@@ -25,44 +23,28 @@ from commands.training_run import (
     RETRAIN_LEASE,
     SNAPSHOT_LEASE,
     TrainingOptions,
-    serving_reference,
     train_and_publish,
 )
 from composition import StoreSide, open_model_files, open_store
-from recommender.errors import LeaseLost, ModelRefused
+from recommender.errors import LeaseLost, UnusableKey
 from recommender.ports import Telemetry
-from recommender.schemas import event_frame
-from recommender.types import Movie
 from settings import Settings
-from tests.store_of_tests import new_store
+from tests.training_world import (
+    FILMS,
+    SEEN,
+    USERS,
+    fill,
+    invoke,
+    lines_of,
+    settings_of,
+    statuses,
+    train,
+)
 from tests.worker_fakes import KeptAudit, KeptTelemetry
 from workers.held_lease import HeldLease
 from workers.retrain import Retrainer
 
 ROOT = Path(__file__).parent.parent
-FILMS, USERS, SEEN = 60, 80, 20
-
-
-def fill(folder: Path) -> None:
-    """People who walk round a circle of films, so that what comes next is known."""
-    rows = []
-    for user in range(USERS):
-        for step in range(SEEN):
-            film, at_ms = (user * 7 + step) % FILMS, 1_000_000 + step * 1_000 + user
-            rows.append((f"{user}-{step}", 1, "watch", f"u{user}", f"i{film}", None, None, None,
-                         at_ms, at_ms, "test"))  # fmt: skip
-    engine = new_store(folder)
-    SqlCatalogue(engine).add_movies(Movie(f"i{n}", f"Film {n}") for n in range(FILMS))
-    SqlEventStore(engine).apply(event_frame([*zip(*rows, strict=True)]))
-    engine.dispose()
-
-
-def settings_of(folder: Path, **changes: Any) -> Settings:
-    values = {
-        "data_folder": folder / "data", "registry_folder": folder / "registry",
-        "models": ["transition_knn", "popularity"],
-    }  # fmt: skip
-    return Settings(**(values | changes))
 
 
 @pytest.fixture
@@ -75,21 +57,6 @@ def settings(tmp_path: Path) -> Settings:
 def side(settings: Settings) -> Iterator[StoreSide]:
     with closing(open_store(settings)) as side:
         yield side
-
-
-def lines_of(settings: Settings) -> list[dict[str, Any]]:
-    text = (settings.data_folder / "training.log").read_text()
-    return [json.loads(line) for line in text.splitlines()]
-
-
-def train(settings: Settings) -> tuple[int, str]:
-    """Exit code and outcome."""
-    code = run_training(settings, lambda line: None, "test", "tests")
-    return code, lines_of(settings)[-1]["outcome"]
-
-
-def statuses(side: StoreSide) -> list[str]:
-    return [record.status.value for record in reversed(side.allow_list.records())]
 
 
 def test_a_training_publishes_signed_models_and_serves_the_first(
@@ -135,50 +102,45 @@ def test_progress_is_logged_as_json_and_told_to_people(settings: Settings) -> No
     assert len(told) == len(lines) and "taking a snapshot" in told
 
 
-def test_the_next_training_compares_with_the_serving_model(
-    settings: Settings, side: StoreSide
+def test_files_that_a_killed_training_left_are_removed_by_a_later_one(
+    settings: Settings, side: StoreSide, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    train(settings)
-    assert train(settings) == (0, "published")
-    assert statuses(side) == ["previous", "available", "serving", "available"]
-    record = side.allow_list.serving()
-    assert record is not None
-    manifest = open_model_files(settings, publishing=False).manifest(record.version_id)
-    assert manifest.verdict.reason == "not_worse"
-    assert manifest.verdict.serving_ndcg == manifest.verdict.candidate_ndcg
-    assert manifest.parent_version == side.allow_list.records()[-1].version_id
-
-
-def test_a_worse_model_is_kept_as_refused_and_not_served(
-    settings: Settings, side: StoreSide
-) -> None:
-    train(settings)
-    before = side.allow_list.serving()
-    worse = settings.model_copy(update={"models": ["popularity"]})
-    assert train(worse) == (1, "refused")
-    assert side.allow_list.serving() == before
-    refused = side.allow_list.records()[0]
-    assert refused.status == "refused" and "below" in str(refused.reason)
-    files = open_model_files(settings, publishing=False)
-    assert files.manifest(refused.version_id).verdict.reason == "worse_than_serving"
-    with pytest.raises(ModelRefused):
-        files.load(refused.version_id, refused)
-
-
-def test_damaging_the_serving_file_does_not_open_the_gate(
-    settings: Settings, side: StoreSide
-) -> None:
-    train(settings)
-    record = side.allow_list.serving()
-    assert record is not None
     folder = settings.registry_folder / "models"
-    for suffix in ("pkl", "json"):
-        (folder / f"model_v{record.version_id}.{suffix}").write_bytes(b"x")
-        files = open_model_files(settings, publishing=False)
-        reference = serving_reference(files, record)
-        assert reference is not None and reference.bundle is None
-        worse = settings.model_copy(update={"models": ["popularity"]})
-        assert train(worse) == (1, "refused")
+    folder.mkdir(parents=True)
+    old, recent = folder / "model_v20200101T000000Z.pkl", folder / "model_v20200102T000000Z.pkl"
+    old.write_bytes(b"x")
+    recent.write_bytes(b"x")
+    os.utime(old, (1_000, 1_000))
+    train(settings)
+    assert not old.exists() and recent.exists()
+    entry = next(e for e in side.audit.entries() if e.action == "model_file_remove")
+    assert (entry.actor, entry.target) == ("tests", old.name)
+    code, told = invoke(settings, monkeypatch, "verify")
+    assert (code, [finding["cause"] for finding in told["findings"]]) == (0, ["recent_file"])
+
+
+def test_a_snapshot_needs_no_private_key(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAIRREEL_DATA_FOLDER", str(settings.data_folder))
+    monkeypatch.setenv("FAIRREEL_REGISTRY_FOLDER", str(settings.registry_folder))
+    # The log would keep the runner's stream, which is closed when other tests write to it.
+    monkeypatch.setattr(snapshot, "configure_json_log", lambda level: None)
+    assert CliRunner().invoke(snapshot.command, [], standalone_mode=False).exception is None
+    assert not settings.signing_key().parent.exists()
+
+
+def test_a_training_without_the_private_key_says_so_and_keeps_the_public_one(
+    settings: Settings, side: StoreSide
+) -> None:
+    train(settings)
+    public = public_key_file(settings.signing_key())
+    trusted = public.read_bytes()
+    settings.signing_key().unlink()
+    with pytest.raises(UnusableKey):
+        train(settings)
+    assert "is missing" in lines_of(settings)[-2]["text"]
+    assert public.read_bytes() == trusted and len(side.allow_list.records()) == 2
 
 
 def test_an_empty_store_is_nothing_to_train_on(tmp_path: Path) -> None:
@@ -221,13 +183,6 @@ def test_old_models_are_removed(settings: Settings, side: StoreSide) -> None:
     assert files.audit_folder(side.allow_list.records()) == []
 
 
-def invoke(settings: Settings, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> tuple[int, Any]:
-    monkeypatch.setenv("FAIRREEL_DATA_FOLDER", str(settings.data_folder))
-    monkeypatch.setenv("FAIRREEL_REGISTRY_FOLDER", str(settings.registry_folder))
-    done = CliRunner().invoke(registry.command, [*arguments, "--json"], standalone_mode=False)
-    return done.return_value, json.loads(done.output) if done.output else done.exception
-
-
 def test_the_registry_is_verified_from_the_command_line(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -237,25 +192,10 @@ def test_the_registry_is_verified_from_the_command_line(
     content = bytearray(pickle.read_bytes())
     content[len(content) // 2] ^= 1
     pickle.write_bytes(content)
-    (pickle.parent / "model_v20000101T000000Z.pkl").write_bytes(b"x")
+    (pickle.parent / "notes.pkl").write_bytes(b"x")
     code, told = invoke(settings, monkeypatch, "verify")
     assert code == 1
     assert sorted(finding["cause"] for finding in told["findings"]) == ["extra_file", "hash"]
-
-
-def test_a_rollback_from_the_command_line_is_listed_and_audited(
-    settings: Settings, side: StoreSide, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    train(settings)
-    assert "before the serving one" in str(invoke(settings, monkeypatch, "rollback")[1])
-    train(settings)
-    _, told = invoke(settings, monkeypatch, "rollback")
-    assert (told["version"], told["status"]) == (1, "serving")
-    assert statuses(side)[:3] == ["serving", "available", "previous"]
-    outcomes = [(entry.action, entry.outcome) for entry in side.audit.entries()]
-    assert outcomes == [("model_rollback", "done"), ("model_rollback", "refused")]
-    current = json.loads((settings.registry_folder / "current.json").read_text())
-    assert current["serving"]["version"] == 1
 
 
 COMMAND = (sys.executable, "-m", "fairreel", "train", "--json", "--watch-parent")

@@ -13,7 +13,7 @@ from recommender.models import MODELS
 from recommender.models.neighbour_model import NeighbourModel
 from recommender.ranking import Neighbours
 from recommender.split import SplitName, leave_last_out
-from recommender.training import ServingReference, train
+from recommender.training import ServingReference, evaluate_each, train
 
 EVERY = [(name, {}) for name in ("transition_knn", "knn", "popularity")]
 
@@ -24,9 +24,25 @@ def run(interactions, requests=EVERY, split="leave_last_out", serving=None, marg
                  margin, (said if said is not None else []).append)
 
 
-def reference(bundle, watermark_ms=None):
+def reference(bundle, watermark_ms=None, data=None, same_data=False):
     return ServingReference(bundle.name, bundle.hyperparameters,
-                            bundle.watermark_ms if watermark_ms is None else watermark_ms, bundle)
+                            bundle.watermark_ms if watermark_ms is None else watermark_ms, bundle,
+                            lambda: data, same_data)
+
+
+def circle(n_users=80, n_items=60, length=20):
+    """People who walk round a circle of films, so that what comes next is known."""
+    return [("watch", f"u{user}", f"f{(user * 7 + step) % n_items}", None,
+             10_000 + step * 100 + user)
+            for user in range(n_users) for step in range(length)]
+
+
+def flood(n_users=300, n_items=60, each=40, seed=1):
+    """Random ratings, older than all others, by accounts made for it."""
+    rng = np.random.default_rng(seed)
+    return [("rate", f"bot{user}", f"f{film}", float(rng.integers(1, 11)) / 2,
+             int(rng.integers(0, 10_000)))
+            for user in range(n_users) for film in rng.permutation(n_items)[:each].tolist()]
 
 
 def without_neighbours(bundle):
@@ -99,10 +115,58 @@ def test_a_model_that_is_worse_than_the_serving_one_is_refused():
 def test_a_serving_model_that_saw_the_answers_is_compared_by_its_configuration():
     """Its own lists would be judged on rows it was fitted on; the same settings must tie."""
     whole = clustered()
-    serving = reference(bundle_of("transition_knn", whole))
-    (trained,) = run(whole, EVERY[:1], serving=serving, margin=0.0)
-    assert trained.verdict.passed
-    assert trained.verdict.candidate_ndcg == trained.verdict.serving_ndcg
+    serving = reference(bundle_of("transition_knn", whole), data=whole)
+    for split in ("leave_last_out", "temporal"):
+        (trained,) = run(whole, EVERY[:1], split, serving, margin=0.0)
+        assert trained.verdict.reason is GateReason.NOT_WORSE
+        assert trained.verdict.candidate_ndcg == trained.verdict.serving_ndcg
+
+
+@pytest.mark.parametrize(("name", "split"), [
+    ("transition_knn", "temporal"), ("knn", "temporal"), ("knn", "leave_last_out")])
+def test_the_same_settings_on_data_that_was_flooded_since_are_refused(name, split):
+    clean = interactions_from_events(frame_of(circle()))
+    serving = reference(bundle_of(name, clean), data=clean)
+    grown = interactions_from_events(frame_of(circle(length=22)))
+    (passed,) = run(grown, [(name, {})], split, serving, movies=[])
+    assert passed.verdict.reason is GateReason.NOT_WORSE
+    flooded = interactions_from_events(frame_of(circle() + flood()))
+    (refused,) = run(flooded, [(name, {})], split, serving, movies=[])
+    assert refused.verdict.reason is GateReason.WORSE_THAN_SERVING
+    assert "on its own data" in refused.verdict.explanation
+
+
+def test_the_same_settings_on_the_same_data_are_not_fitted_again():
+    whole, said = clustered(), []
+    serving = reference(bundle_of("transition_knn", whole), data=whole, same_data=True)
+    (trained,) = run(whole, EVERY[:1], serving=serving, said=said)
+    assert trained.verdict.passed and trained.verdict.reason is GateReason.SAME_DATA
+    assert not any("serving configuration" in line for line in said)
+    (other,) = run(whole, EVERY[2:], serving=serving)
+    assert other.verdict.reason is GateReason.WORSE_THAN_SERVING
+
+
+def test_where_the_data_of_the_serving_model_is_gone_the_verdict_says_so():
+    whole = clustered()
+    (trained,) = run(whole, EVERY[:1], serving=reference(bundle_of("transition_knn", whole)))
+    assert trained.verdict.reason is GateReason.SAME_CONFIGURATION
+    assert trained.verdict.serving_ndcg is None and "no longer" in trained.verdict.explanation
+
+
+def test_a_serving_model_of_very_little_data_is_compared_too():
+    tiny = interactions_from_events(frame_of([("watch", "u0", "f0", None, 99_999)]))
+    for split in ("temporal", "leave_last_out"):
+        (trained,) = run(interactions_from_events(frame_of(circle())), EVERY[:1], split,
+                         reference(bundle_of("transition_knn", tiny), data=tiny), movies=[])
+        assert trained.verdict.reason is GateReason.NOT_WORSE
+
+
+def test_an_evaluation_measures_as_a_training_does_and_fits_nothing_on_everything():
+    said = []
+    evaluated = evaluate_each(clustered(), films(), EVERY, "leave_last_out", said.append)
+    assert [(e.name, e.metrics) for e in evaluated] == [
+        (t.name, t.metrics) for t in run(clustered())]
+    assert not any("on everything" in line or "passed" in line for line in said)
 
 
 def test_a_serving_model_from_before_the_cut_is_judged_itself():
@@ -111,15 +175,20 @@ def test_a_serving_model_from_before_the_cut_is_judged_itself():
     (trained,) = run(whole, EVERY[:1], serving=reference(empty, watermark_ms=0))
     on_itself = evaluate(empty, leave_last_out(whole), whole)
     assert trained.verdict.serving_ndcg == on_itself.ndcg.value
-    (again,) = run(whole, EVERY[:1], serving=reference(empty))
+    (again,) = run(whole, EVERY[:1], serving=reference(empty, data=whole))
     assert again.verdict.serving_ndcg == again.verdict.candidate_ndcg
 
 
-def test_only_the_first_request_is_compared_with_the_serving_model():
+def test_only_the_first_request_or_the_named_one_is_compared_with_the_serving_model():
     whole = clustered()
-    trained = run(whole, serving=reference(bundle_of("transition_knn", whole)))
+    serving = reference(bundle_of("transition_knn", whole), data=whole)
+    trained = run(whole, serving=serving)
     assert [t.verdict.reason for t in trained] == [
         GateReason.NOT_WORSE, GateReason.NOT_COMPARED, GateReason.NOT_COMPARED]
+    named = train(whole, films(), EVERY, "leave_last_out", serving, 0.05, [].append,
+                  compared="popularity")
+    assert [t.verdict.reason for t in named] == [
+        GateReason.NOT_COMPARED, GateReason.NOT_COMPARED, GateReason.WORSE_THAN_SERVING]
 
 
 def test_a_serving_model_that_no_longer_exists_is_no_obstacle():

@@ -59,7 +59,7 @@ class IngestWorker:
         self._linger_s = linger_s
         self._group = group
         self._topics = topics
-        self._post = DeadLetterPost(bus, store, group)
+        self._post = DeadLetterPost(bus, store)
         self._stopping = threading.Event()
         self._consumer: Consumer | None = None
         self._followed: set[TopicPartition] | None = None
@@ -146,17 +146,19 @@ class IngestWorker:
                 self._apply(records[:half])
                 self._apply(records[half:])
                 return
-            batch = _only_letter(records[0], repr(error))
+            batch = _only_letter(self._cluster_id, records[0], repr(error))
             done = self._store_batch(batch)
         self._announce(batch, done)
-        if batch.letters:
+        if done.letters:
             _log.warning(
-                "dead_letters", letters=len(batch.letters), first_reason=batch.letters[0].reason
+                "dead_letters", letters=len(done.letters), first_reason=done.letters[0].reason
             )
-            self._post.send(batch.letters)
+            self._post.send(done.letters)
 
     def _store_batch(self, batch: RecordBatch) -> Applied:
-        return self._store.apply(batch.frame, batch.offsets, batch.letters, self._group)
+        return self._store.apply(
+            batch.frame, batch.offsets, batch.letters, self._group, batch.set_aside
+        )
 
     def _announce(self, batch: RecordBatch, done: Applied) -> None:
         frame = batch.frame
@@ -168,7 +170,7 @@ class IngestWorker:
         try:
             self._telemetry.events_applied(done.applied)
             self._telemetry.events_duplicate(done.duplicates)
-            self._telemetry.events_dead_lettered(len(batch.letters))
+            self._telemetry.events_dead_lettered(len(done.letters))
             if done.applied and freshness_s is not None:
                 self._telemetry.freshness(freshness_s)
             if self._on_applied is not None:
@@ -188,10 +190,12 @@ class IngestWorker:
             self._telemetry.consumer_lag(partition.topic, partition.partition, behind)
 
 
-def _only_letter(record: Record, reason: str) -> RecordBatch:
+def _only_letter(cluster_id: str, record: Record, reason: str) -> RecordBatch:
     place = TopicPartition(record.topic, record.partition)
     return RecordBatch(
+        cluster_id,
         event_frame([()] * len(Columns.EVENT)),
-        (dead_letter(record, f"cannot be applied: {reason}"),),
+        (),
+        (dead_letter(cluster_id, record, f"cannot be applied: {reason}"),),
         {place: record.offset + 1},
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from threading import Lock
 from typing import Generic, TypeVar
 
@@ -11,7 +11,14 @@ import structlog
 from recommender.errors import FairreelError, ModelRefused, NotFound
 from recommender.ports import AllowList, AuditLog, Telemetry
 from recommender.serving_state import ServedModel, ServingState
-from recommender.types import LOADABLE, AuditEntry, ModelRecord, ModelStatus
+from recommender.types import (
+    HELD,
+    LOADABLE,
+    AuditEntry,
+    ModelRecord,
+    ModelStatus,
+    ServingChoice,
+)
 
 _log = structlog.get_logger(__name__)
 
@@ -27,12 +34,14 @@ class ModelWatch(Generic[Bundle]):
         load: verifies and unpickles; raises ModelRefused.
         on_swap: called after each swap, as for writing `current.json`.
         clock: UTC milliseconds.
+        present: version ids with files in the registry, allowed or not.
     """
 
     def __init__(
         self, allow_list: AllowList, load: Callable[[ModelRecord], ServedModel[Bundle]],
         state: ServingState[Bundle], telemetry: Telemetry, audit: AuditLog,
         clock: Callable[[], int], on_swap: Callable[[], None] = lambda: None,
+        present: Callable[[], Collection[str]] = frozenset,
     ) -> None:  # fmt: skip
         self._allow_list = allow_list
         self._load = load
@@ -41,6 +50,7 @@ class ModelWatch(Generic[Bundle]):
         self._audit = audit
         self._clock = clock
         self._on_swap = on_swap
+        self._present = present
         self._lock = Lock()
         self._refused: dict[str, tuple[str, int]] = {}
 
@@ -69,6 +79,9 @@ class ModelWatch(Generic[Bundle]):
     def switch(self, reference: str, actor: str) -> ServedModel[Bundle]:
         """Serve another model from now on, in all replicas: verify, then list, then swap.
 
+        A name also serves the models of that name that trainings are still to publish; a version
+        is held until the next switch by name.
+
         Args:
             reference: version id, integer version, or a model name for its newest version.
             actor: who asked, for the audit log.
@@ -80,7 +93,7 @@ class ModelWatch(Generic[Bundle]):
         return self._change("switch", reference, actor)
 
     def rollback(self, reference: str | None, actor: str) -> ServedModel[Bundle]:
-        """Serve an earlier version: this one, or the previous one for None.
+        """Serve an earlier version and hold it: this one, or the previous one for None.
 
         Raises:
             NotFound: no such version, or there is no previous one.
@@ -93,7 +106,11 @@ class ModelWatch(Generic[Bundle]):
             try:
                 record = self._wanted(action, reference)
                 model = self._load(record)
-                record = self._allow_list.serve(record.version_id, self._clock())
+                by_name = action == "switch" and record.name == reference
+                record = self._allow_list.serve(
+                    record.version_id, self._clock(),
+                    choice=ServingChoice(record.name) if by_name else HELD,
+                )  # fmt: skip
             except FairreelError as error:
                 if isinstance(error, ModelRefused):
                     self._note_refusal(error)
@@ -111,6 +128,9 @@ class ModelWatch(Generic[Bundle]):
             record = self._allow_list.find(reference)
             if action == "rollback" and record is not None and record.name == reference:
                 record = None  # a name would roll forward to the newest
+        if record is None and reference in self._present():
+            raise ModelRefused(
+                str(reference), "not_allowed", "its files are there, but no list allows it")
         if record is None:
             raise NotFound(f"no model {reference or 'before the serving one'}")
         if record.status not in LOADABLE:

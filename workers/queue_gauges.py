@@ -15,9 +15,13 @@ class QueueGauges:
         self._dropped = 0
 
     def report(self) -> None:
-        """Once a second is enough."""
-        self._telemetry.outbox_depth(self._outbox.depth())
+        """Once a second is enough.
+
+        Raises:
+            StoreUnavailable: the outbox cannot take events; all else was reported.
+        """
         dropped = self._responses.dropped()
         if dropped > self._dropped:
             self._telemetry.responses_dropped(dropped - self._dropped)
             self._dropped = dropped
+        self._telemetry.outbox_depth(self._outbox.depth())

@@ -51,6 +51,10 @@ class Imports(Protocol):
         """Whether the source of this content hash was imported to its end."""
         ...
 
+    def rows_by_id(self, prefix: str) -> dict[str, int]:
+        """Rows of each recorded source whose id begins with `prefix`."""
+        ...
+
     def record(self, import_id: str, name: str, rows: int, rejected: int, at_ms: int) -> None:
         """Note that it was."""
         ...

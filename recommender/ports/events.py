@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 import pandas as pd
@@ -17,6 +17,9 @@ from recommender.types import (
     Record,
     TopicPartition,
 )
+
+SetAside = Callable[[int, str], DeadLetter]
+"""(row of the frame, reason) -> the dead letter of the record that the row came from."""
 
 
 class Outbox(Protocol):
@@ -35,7 +38,13 @@ class Outbox(Protocol):
         ...
 
     def depth(self) -> int:
-        """Events waiting for their transaction plus events not yet relayed to an outer bus."""
+        """Events waiting for their transaction plus events not yet relayed to an outer bus.
+
+        Raises:
+            StoreUnavailable: nothing can be accepted: closed, or the last transaction failed and
+                none has succeeded since. An outbox that nobody calls finds out by itself, within
+                seconds of being asked, that it can write again.
+        """
         ...
 
     def close(self) -> None:
@@ -122,13 +131,17 @@ class EventStore(Protocol):
         offsets: Mapping[TopicPartition, int] | None = None,
         dead_letters: Sequence[DeadLetter] = (),
         group: str = "ingest",
+        set_aside: SetAside | None = None,
     ) -> Applied:
         """Apply events, store offsets and dead letters, in one transaction.
 
         `frame` has the columns of `recommender.schemas.Columns.EVENT`, validated. An event id
-        applied before changes nothing. The state does not depend on the order of application:
+        applied before changes nothing: the same content (`event_codec.same_row`) is a duplicate,
+        other content a conflict, stored as the dead letter that `set_aside` makes of it (only
+        counted without). The state does not depend on the order of application:
         a rating is replaced only by one with a later (timestamp, event_id). Unknown films get
-        a placeholder. A dead letter of the same (topic, partition, offset) is kept once.
+        a placeholder. A dead letter of the same (cluster, topic, partition, offset) is kept
+        once.
         """
         ...
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from recommender.types import ModelRecord, ModelStatus
+from recommender.types import ModelRecord, ModelStatus, ServingChoice
 
 
 class AllowList(Protocol):
@@ -34,14 +34,38 @@ class AllowList(Protocol):
         """The one that answers now."""
         ...
 
-    def serve(self, version_id: str, at_ms: int,
-              fencing: tuple[str, int] | None = None) -> ModelRecord:
+    def choice(self) -> ServingChoice | None:
+        """What was chosen to serve, None before the first choice."""
+        ...
+
+    def serve(self, version_id: str, at_ms: int, fencing: tuple[str, int] | None = None,
+              choice: ServingChoice | None = None) -> ModelRecord:
         """Make it the serving one; the one before becomes PREVIOUS, an older previous AVAILABLE.
+
+        A `choice` given is noted with it, at once or not at all.
 
         Raises:
             NotFound: no such model.
             ModelRefused: it is refused or retired.
             LeaseLost: as for register.
+        """
+        ...
+
+    def serve_trained(self, version_id: str, at_ms: int, before: str | None,
+                      fencing: tuple[str, int]) -> ModelRecord:
+        """Serve a model that passed the gate, unless someone chose otherwise meanwhile.
+
+        Left alone are a model that is held, one of another name than the chosen one, and, before
+        the first choice, one that serves since after the training began. Returns its record:
+        its status tells whether it serves.
+
+        Args:
+            version_id: the new model.
+            before: version id of the model that served when the training began.
+            fencing: the lease of the training.
+
+        Raises:
+            NotFound, ModelRefused, LeaseLost: as for serve.
         """
         ...
 

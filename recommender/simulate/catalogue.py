@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,6 +37,13 @@ _CLUSTER_SHARES = (12, 12, 7, 13, 7, 14, 5, 6, 8, 6, 4, 3, 3)
 _SERIES_SHARE = 0.12
 _NEW_SHARE = 0.08
 _POPULARITY_EXPONENT = 1.15
+# Correlation of the rank of a film with its quality, and the spread of quality in rating points.
+_QUALITY_IN_RANK = 0.6
+_QUALITY_SPREAD = 0.45
+# At most this share of the films that are not new may come out after the start.
+_LATE_SHARE = 0.4
+_SHORTEST_MIN = 62
+RUNTIME_MAX_MIN = 165
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,24 +70,31 @@ def simulate_catalogue(
 ) -> Catalogue:
     """`n_movies` films, of which some are added between `start_ms` and `end_ms` (UTC ms).
 
-    Popularity falls with the rank like a power law (Zipf); quality goes with it a little.
+    None is there before the first of January of its year. Popularity falls with the rank like a
+    power law (Zipf); quality goes with it a little.
     """
     shares = np.array(_CLUSTER_SHARES, dtype=np.float64)
     clusters = random.choice(len(CLUSTERS), size=n_movies, p=shares / shares.sum())
-    last_year = int(np.datetime64(end_ms, "ms").astype("datetime64[Y]").astype(int)) + 1970
+    first_year, last_year = _years(np.array([start_ms, end_ms - 1])).tolist()
     years = last_year - np.minimum(random.exponential(14.0, n_movies).astype(np.int64), 95)
-    added = np.full(n_movies, start_ms, dtype=np.int64)
     titles, next_part = _titles(n_movies, clusters, years, random)
 
     alone = next_part < 0
     alone[next_part[next_part >= 0]] = False
     new = random.permutation(np.flatnonzero(alone))[: int(n_movies * _NEW_SHARE)]
+    old = np.setdiff1d(np.arange(n_movies), new)
+    # In a long world few films would be there at its start: then all are of older years.
+    there = np.sort(years[old])[math.ceil((1 - _LATE_SHARE) * len(old)) - 1]
+    years[old] -= max(0, int(there) - first_year)
+    added = np.maximum(start_ms, _new_year_ms(years))
     added[new] = random.integers(start_ms, end_ms, len(new))
-    years[new] = last_year
+    years[new] = _years(added[new])
 
-    ranks = random.permutation(n_movies)
+    quality = random.standard_normal(n_movies)
+    chance = math.sqrt(1 - _QUALITY_IN_RANK**2) * random.standard_normal(n_movies)
+    ranks = np.empty(n_movies, dtype=np.int64)
+    ranks[np.argsort(-(_QUALITY_IN_RANK * quality + chance), kind="stable")] = np.arange(n_movies)
     popularity = np.power(ranks + 1.0 + n_movies * 0.008, -_POPULARITY_EXPONENT, dtype=np.float64)
-    quality = 0.35 * random.standard_normal(n_movies) + 0.25 * (0.5 - ranks / n_movies)
     movies = tuple(
         Movie(
             item_id=f"m{row + 1}",
@@ -94,11 +109,22 @@ def simulate_catalogue(
         movies=movies,
         clusters=clusters,
         popularity=popularity / popularity.sum(),
-        quality=quality,
-        runtimes=np.clip(random.normal(108, 17, n_movies), 62, 195).astype(np.int64),
+        quality=_QUALITY_SPREAD * quality,
+        runtimes=np.clip(
+            random.normal(108, 17, n_movies), _SHORTEST_MIN, RUNTIME_MAX_MIN
+        ).astype(np.int64),
         added_at_ms=added,
         successors=_successors(clusters, popularity, next_part, random),
     )
+
+
+def _years(times_ms: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.asarray(times_ms.astype("datetime64[ms]").astype("datetime64[Y]").astype(int) + 1970)
+
+
+def _new_year_ms(years: NDArray[np.int64]) -> NDArray[np.int64]:
+    first_days = (years - 1970).astype("datetime64[Y]").astype("datetime64[ms]")
+    return np.asarray(first_days.astype(np.int64))
 
 
 def _titles(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from recommender.errors import InvalidField
 from recommender.schemas import RATING_MAX, RATING_MIN, RATING_STEP, Columns
-from recommender.simulate.catalogue import Catalogue
+from recommender.simulate.catalogue import RUNTIME_MAX_MIN, Catalogue
 from recommender.simulate.people import Crowd
 from recommender.simulate.picks import choose_films
 
@@ -21,6 +21,8 @@ _RATINGS_PER_WATCH = 0.6
 _MEAN_RATING = 3.6
 _SESSION_LENGTH = 1.8
 _SHARE_OF_CATALOGUE_MAX = 0.4
+# From one start to the next at least: the longest film, and some minutes to rate it.
+_BETWEEN_STARTS_MS = (RUNTIME_MAX_MIN + 10) * _MINUTE_MS
 
 
 def simulate_events(
@@ -96,7 +98,8 @@ def _watch_times(
 ) -> NDArray[np.int64]:
     """Start of each watch (UTC ms), of shape (n_picks,), increasing within a user.
 
-    Sessions start mostly in the evening; the films of a session follow each other.
+    Sessions start mostly in the evening; the films of a session follow each other. Nobody starts
+    a film while the last one runs, as long as their films fit into the span.
     """
     n = len(users)
     span = end_ms - start_ms
@@ -111,15 +114,39 @@ def _watch_times(
     evening = np.clip(random.normal(19.5, 2.8, len(heads)), 0, 23.9)
     starts = start_ms + days * _DAY_MS + (evening * 3_600_000).astype(np.int64)
     starts += random.integers(_MINUTE_MS, size=len(heads))
-    # Nothing may happen after the end, the rating that follows a long film included.
+    # Sessions of the last day are moved to an earlier one.
     latest = end_ms - min(_DAY_MS, span // 2)
     starts = np.where(starts > latest, start_ms + (starts - start_ms) % max(latest - start_ms, 1),
                       starts)
     place = np.arange(n) - heads[session]
-    times = starts[session] + place * 150 * _MINUTE_MS
-    # A long session near the end would run past it.
-    times = np.minimum(times, end_ms - min(_DAY_MS // 4, span // 4) - random.integers(1000, size=n))
-    return np.asarray(times[np.lexsort((times, users))])
+    times = starts[session] + place * _BETWEEN_STARTS_MS
+    times = times[np.lexsort((times, users))]
+    # Nothing may happen after the end, the rating that follows a long film included.
+    return _spaced(times, users, per_user, start_ms, end_ms - min(_DAY_MS // 4, span // 4))
+
+
+def _spaced(
+    times: NDArray[np.int64],
+    users: NDArray[np.int64],
+    per_user: NDArray[np.int64],
+    start_ms: int,
+    latest_ms: int,
+) -> NDArray[np.int64]:
+    """`times`, sorted within each user, moved so far that the next film starts after the last.
+
+    All within [start_ms, latest_ms]; who picks too many for that has shorter gaps.
+    """
+    span = latest_ms - start_ms
+    gaps = np.minimum(_BETWEEN_STARTS_MS, span // np.maximum(per_user - 1, 1))[users]
+    first_of_user = np.cumsum(per_user) - per_user
+    place = np.arange(len(users)) - first_of_user[users]
+    # Without the gaps before it a time must only not lie before the one before.
+    own = times - start_ms - place * gaps
+    # Offsets keep the users apart, so that one running maximum serves all.
+    apart = users * (2 * span + 2 * _DAY_MS)
+    latest = span - (per_user[users] - 1) * gaps
+    own = np.minimum(np.maximum.accumulate(own + apart) - apart, latest)
+    return np.asarray(start_ms + own + place * gaps)
 
 
 def _liking(
@@ -151,7 +178,7 @@ def _frame(
     watched = np.isnan(ratings[order])
     frame = pd.DataFrame(
         {
-            Columns.EVENT_ID: [f"{id_prefix}:{row:08d}" for row in range(1, n + 1)],
+            Columns.EVENT_ID: [f"{id_prefix}/{row:08d}" for row in range(1, n + 1)],
             Columns.SCHEMA_VERSION: np.ones(n, dtype=np.int64),
             Columns.TYPE: np.where(watched, "watch", "rate"),
             Columns.USER: user_ids[users[order]],

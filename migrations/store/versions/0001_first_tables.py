@@ -72,6 +72,7 @@ def upgrade() -> None:
     op.create_table(
         "dead_letters",
         sa.Column("sequence", SEQUENCE, autoincrement=True, nullable=False),
+        sa.Column("cluster_id", sa.String(length=64), nullable=False),
         sa.Column("topic", sa.String(length=249), nullable=False),
         sa.Column("partition", sa.Integer(), nullable=False),
         sa.Column("offset", sa.BigInteger(), nullable=False),
@@ -80,7 +81,8 @@ def upgrade() -> None:
         sa.Column("reason", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("sequence", name="pk_dead_letters"),
         sa.UniqueConstraint(
-            "topic", "partition", "offset", name="uq_dead_letters_topic_partition_offset"
+            "cluster_id", "topic", "partition", "offset",
+            name="uq_dead_letters_cluster_id_topic_partition_offset",
         ),
     )
     op.create_table(
@@ -156,10 +158,18 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("user_id", "event_id", name="pk_searches"),
         sqlite_with_rowid=False,
     )
+    op.create_table(
+        "serving_choice",
+        sa.Column("slot", sa.String(length=16), nullable=False),
+        sa.Column("model_name", sa.String(length=64), nullable=True),
+        sa.Column("changed_at_ms", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("slot", name="pk_serving_choice"),
+    )
 
 
 def downgrade() -> None:
     """Drop them."""
+    op.drop_table("serving_choice")
     op.drop_table("searches")
     op.drop_table("people")
     op.drop_table("movies")
