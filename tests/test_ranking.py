@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recommender.ranking import Neighbours, rank_by_neighbours
+from recommender.ranking import SMALLEST_DECAY, Neighbours, rank_by_neighbours
 
 N = 12
 
@@ -29,7 +29,8 @@ def test_the_kernel_equals_a_dense_product(made, history, decay, k, seed):
     allowed = rng.random(N) < 0.8
     items = np.array(history, np.int32)
     found = rank_by_neighbours(items, weights, neighbours, factor, items, k, allowed, decay)
-    decayed = weights * decay ** np.arange(len(history))[::-1]
+    decays = decay ** np.arange(len(history))[::-1]
+    decayed = weights * np.where(decays < SMALLEST_DECAY, 0.0, decays)
     parts = decayed[:, None] * dense[history].reshape(len(history), N)
     scores = parts.sum(axis=0) * factor
     right = [i for i in range(N) if scores[i] > 0 and allowed[i] and i not in history]
