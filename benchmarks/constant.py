@@ -11,6 +11,9 @@ from settings import Settings
 from web.operations import Operation, Who
 from web.surface import Surface
 
+PATH = "/constant"
+PATH_IN_TURN = "/recommend/constant/body"  # under the prefix of the calls that take turns
+
 
 def create() -> Flask:
     """Factory for the server; BENCH_BODY_BYTES is the size of the body."""
@@ -19,8 +22,14 @@ def create() -> Flask:
     def constant() -> Response:
         return Response(body, mimetype="application/json")
 
+    def constant_in_turn() -> Response:
+        return Response(body, mimetype="application/json")
+
     def register(surface: Surface) -> None:
-        operation = Operation("GET", "/constant", "A constant body", Who.CLIENT, answer=None)
-        surface.table.topic("constant", ((operation, constant),))
+        about = "A constant body"
+        surface.table.topic("constant", (
+            (Operation("GET", PATH, about, Who.CLIENT, answer=None), constant),
+            (Operation("GET", PATH_IN_TURN, about, Who.CLIENT, answer=None), constant_in_turn),
+        ))
 
     return compose(Settings(), [register]).flask
