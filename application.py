@@ -207,12 +207,13 @@ def _model_watch(settings: Settings, side: StoreSide, state: ServingState[ModelB
         # The keys are opened anew: the first training may have made them after our start.
         return open_model_files(settings, publishing=False).load_served(record)
 
+    files = open_model_files(settings, publishing=False)
+
     def note_current() -> None:
-        open_model_files(settings, publishing=False).write_current(
-            side.allow_list.records(), now_ms())
+        files.write_current(side.allow_list.records(), now_ms())
 
     return ModelWatch(side.allow_list, load, state, telemetry, side.audit, now_ms, note_current,
-                      open_model_files(settings, publishing=False).present)
+                      files.present)
 
 
 def _manifest_of(settings: Settings) -> Callable[[str], Mapping[str, Any] | None]:

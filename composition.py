@@ -10,7 +10,7 @@ from adapters.allow_list import SqlAllowList
 from adapters.api_keys import SqlApiKeys
 from adapters.audit_log import SqlAuditLog
 from adapters.catalogue import SqlCatalogue
-from adapters.database import open_database
+from adapters.database import CACHE_KIB, open_database
 from adapters.embedded_log import EmbeddedLog
 from adapters.event_store import SqlEventStore
 from adapters.imports import SqlImports
@@ -44,7 +44,7 @@ IMPORT_CACHE_KIB = 65_536
 """Page cache of the one connection of an import: 12 % faster than with the usual 4 MiB."""
 
 
-def open_store(settings: Settings, cache_kib: int = 4_096) -> StoreSide:
+def open_store(settings: Settings, cache_kib: int = CACHE_KIB) -> StoreSide:
     """Open and migrate the store.
 
     `cache_kib` of page cache a connection: an import is faster with more.
