@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from recommender.models.content import fit_content, words_of
 from recommender.models.model import Model
 from recommender.models.popularity import PopularityModel
 from recommender.ranking import Neighbours
+from recommender.reasons import Reason, ReasonKind, reasons_of
 from recommender.types import Movie
 
 FORMAT_VERSION = 1
@@ -55,7 +56,9 @@ class ModelBundle:
     item_ids: n_items ids; all indexes in the bundle point into it.
     model: ranks by history. popularity: users per film. catalogue: see `CatalogueTables`.
     watermark_ms: time of the newest entry it was fitted on, UTC ms.
-    index: item id -> index; title_words: word -> indexes of films. Both are rebuilt on load.
+    index: item id -> index; title_words: word -> indexes of films; genre_index: genre in lower
+        case -> row; because_rated, because_watched: the reason that each film is when it was
+        rated or watched. All of them are rebuilt on load.
     """
 
     name: str
@@ -69,6 +72,8 @@ class ModelBundle:
     index: Mapping[str, int] = field(init=False, repr=False)
     title_words: Mapping[str, tuple[int, ...]] = field(init=False, repr=False)
     genre_index: Mapping[str, int] = field(init=False, repr=False)
+    because_rated: tuple[Reason, ...] = field(init=False, repr=False)
+    because_watched: tuple[Reason, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.catalogue.genre_masks.setflags(write=False)
@@ -80,12 +85,13 @@ class ModelBundle:
             "index": {item_id: i for i, item_id in enumerate(self.item_ids)},
             "title_words": {word: tuple(films) for word, films in words.items()},
             "genre_index": {g.casefold(): i for i, g in enumerate(self.catalogue.genres)},
+            "because_rated": reasons_of(ReasonKind.BECAUSE_YOU_RATED, self.item_ids),
+            "because_watched": reasons_of(ReasonKind.BECAUSE_YOU_WATCHED, self.item_ids),
         }
         self.__dict__.update(derived)
 
     def __getstate__(self) -> dict[str, Any]:
-        derived = ("index", "title_words", "genre_index")
-        return {name: value for name, value in self.__dict__.items() if name not in derived}
+        return {f.name: self.__dict__[f.name] for f in fields(self) if f.init}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)

@@ -83,13 +83,13 @@ def evaluate(bundle: ModelBundle, split: Split, active: Interactions, k: int = 1
     place = {item_id: index for index, item_id in enumerate(split.training.item_ids)}
     shown = np.full((len(lists), k), -1, np.int64)
     for row, answer in enumerate(lists):
-        for column, item in enumerate(answer.items):
-            shown[row, column] = place.get(item.item_id, -1)
+        for column, item_id in enumerate(answer.item_ids):
+            shown[row, column] = place.get(item_id, -1)
     found = shown == split.targets[:, None]
     ranks = np.where(found.any(axis=1), found.argmax(axis=1) + 1, 0)
     is_active = active.item_counts() > 0
     exposures = exposures_of(shown, len(place))[is_active]
-    n_shown = sum(len(answer.items) for answer in lists)
+    n_shown = sum(len(answer.item_ids) for answer in lists)
     return Evaluation(
         k, len(lists), int(is_active.sum()),
         mean_with_interval(hits(ranks, k)), mean_with_interval(gains(ranks, k)),

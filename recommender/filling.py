@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from enum import StrEnum
 
 import numpy as np
 
@@ -13,23 +12,13 @@ from recommender.bundle import ModelBundle
 from recommender.models.content import words_of
 from recommender.models.model import EncodedHistory, decay_of
 from recommender.ranking import NONE_EXCLUDED, Ranked, rank_by_neighbours
+from recommender.reasons import ReasonKind
 from recommender.types import EventType, History
 
 FAVOURITES = 3
 """Genres that count as favourite."""
 CONTENT_DECAY = decay_of(5.0)
 """Older entries of the history count less when films are found by content."""
-
-
-class ReasonKind(StrEnum):
-    """Why a film is in a list."""
-
-    BECAUSE_YOU_RATED = "because_you_rated"
-    BECAUSE_YOU_WATCHED = "because_you_watched"
-    POPULAR = "popular"
-    POPULAR_IN_GENRE = "popular_in_genre"
-    SIMILAR_CONTENT = "similar_content"
-    NEW = "new"
 
 
 def taste_of_history(bundle: ModelBundle, history: EncodedHistory) -> Float32s:

@@ -105,17 +105,19 @@ def _rank(history, weights, decay, starts, items, similarity, factor, excluded, 
         if weight != 0.0:
             source = history[position]
             for place in range(starts[source], starts[source + 1]):
-                scores[items[place]] += weight * similarity[place]
+                # Unsigned, here and below: nothing to check for indexes that count from the end.
+                scores[nb.uint32(items[place])] += weight * similarity[place]
     for place in range(len(excluded)):
         scores[excluded[place]] = 0.0
     top = np.empty(k, np.int32)
     best = np.zeros(k, np.float32)
     found = 0
+    threshold = np.float32(0.0)
     masked = len(allowed) > 0
     for item in range(n_items):
         score = scores[item] * factor[item]
         # A later index replaces only a smaller score: ties go to the lower index.
-        if not score > 0.0 or (found == k and score <= best[k - 1]):
+        if not score > threshold:
             continue
         if masked and not allowed[item]:
             continue
@@ -127,6 +129,8 @@ def _rank(history, weights, decay, starts, items, similarity, factor, excluded, 
             slot -= 1
         best[slot] = score
         top[slot] = item
+        if found == k:
+            threshold = best[k - 1]
     # Walking the rows once more is cheaper than looking each film up in each row.
     slots = np.zeros(n_items, np.int32)  # place in the list from 1, 0 for films not in it
     for slot in range(found):
@@ -139,7 +143,7 @@ def _rank(history, weights, decay, starts, items, similarity, factor, excluded, 
             continue
         source = history[position]
         for place in range(starts[source], starts[source + 1]):
-            slot = slots[items[place]] - 1
+            slot = slots[nb.uint32(items[place])] - 1
             if slot >= 0 and weight * similarity[place] >= most[slot]:
                 most[slot] = weight * similarity[place]  # equal: the newer entry explains better
                 because[slot] = position

@@ -10,15 +10,17 @@ import numpy as np
 
 from recommender.arrays import Float32s, Int32s
 from recommender.bundle import ModelBundle
-from recommender.filling import ReasonKind, fill, taste_of_browsing, taste_of_history
+from recommender.filling import fill, taste_of_browsing, taste_of_history
 from recommender.interactions import fold_history, preference_weights
 from recommender.models.model import EncodedHistory
-from recommender.ranking import NO_SOURCE, rank_by_neighbours
+from recommender.ranking import Ranked, rank_by_neighbours
+from recommender.reasons import Reason, ReasonKind
 from recommender.types import History
 
 __all__ = [
     "EncodedUser",
     "Fallback",
+    "Reason",
     "ReasonKind",
     "RecommendOptions",
     "Recommendation",
@@ -59,11 +61,10 @@ class RecommendOptions:
 
 
 class RecommendedItem(NamedTuple):
-    """A film and why; `reason_item_ids` are films of the user's own history."""
+    """A film and why."""
 
     item_id: str
-    reason_kind: ReasonKind
-    reason_item_ids: tuple[str, ...]
+    reason: Reason
 
 
 class SimilarItem(NamedTuple):
@@ -73,14 +74,22 @@ class SimilarItem(NamedTuple):
     by: SimilarBy
 
 
-@dataclass(frozen=True, slots=True)
-class Recommendation:
-    """A list, best first. `from_model` of the items are the model's own, the rest fills up."""
+class Recommendation(NamedTuple):
+    """A list, best first, and why each film is on it.
 
-    items: tuple[RecommendedItem, ...]
+    `from_model` of the films are the model's own, the rest fills up.
+    """
+
+    item_ids: tuple[str, ...]
+    reasons: tuple[Reason, ...]
     is_personalized: bool
     fallback: Fallback | None
     from_model: int
+
+    @property
+    def items(self) -> tuple[RecommendedItem, ...]:
+        """Films with their reasons."""
+        return tuple(map(RecommendedItem, self.item_ids, self.reasons))
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -141,13 +150,14 @@ def recommend_encoded(bundle: ModelBundle, user: EncodedUser,
     """
     excluded = _excluded(bundle, user, options)
     allowed = None if options.genre is None else bundle.genre_mask(options.genre)
-    items: list[RecommendedItem] = []
+    films: list[int] = []
+    reasons: list[Reason] = []
     personal = False
     if not user.is_new:
         ranked = bundle.model.rank(user.history, excluded, options.k, allowed)
-        items = _with_reasons(bundle, user, ranked.items, ranked.because, _popular(options))
-        personal = any(item.reason_item_ids for item in items)
-    from_model = len(items)
+        films, reasons = ranked.items.tolist(), _reasons(bundle, user, ranked, _popular(options))
+        personal = any(reason.item_ids for reason in reasons)
+    from_model = len(films)
     if from_model < options.k:
         if from_model:
             excluded = np.concatenate((excluded, ranked.items))
@@ -155,11 +165,13 @@ def recommend_encoded(bundle: ModelBundle, user: EncodedUser,
         for kind, more in fill(bundle, user.history, taste, excluded,
                                options.k - from_model, allowed):
             shown = _popular(options) if kind is ReasonKind.POPULAR else kind
-            items += _with_reasons(bundle, user, more.items, more.because, shown)
+            films += more.items.tolist()
+            reasons += _reasons(bundle, user, more, shown)
             personal |= kind is ReasonKind.SIMILAR_CONTENT and len(more.items) > 0
     fallback = Fallback.SHORT_LIST if from_model < options.k else None
-    return Recommendation(tuple(items), personal, Fallback.NEW_USER if user.is_new else fallback,
-                          from_model)
+    ids = bundle.item_ids
+    return Recommendation(tuple([ids[film] for film in films]), tuple(reasons), personal,
+                          Fallback.NEW_USER if user.is_new else fallback, from_model)
 
 
 def similar(bundle: ModelBundle, item_id: str, k: int) -> tuple[SimilarItem, ...]:
@@ -192,16 +204,15 @@ def _popular(options: RecommendOptions) -> ReasonKind:
     return ReasonKind.POPULAR if options.genre is None else ReasonKind.POPULAR_IN_GENRE
 
 
-def _with_reasons(bundle: ModelBundle, user: EncodedUser, items: Int32s, because: Int32s,
-                  otherwise: ReasonKind) -> list[RecommendedItem]:
-    """Items with the history entry that led to each; `otherwise` where none did."""
-    ids, sources, rated = bundle.item_ids, user.history.items, user.rated
-    by_rating, by_watching = ReasonKind.BECAUSE_YOU_RATED, ReasonKind.BECAUSE_YOU_WATCHED
+def _reasons(bundle: ModelBundle, user: EncodedUser, ranked: Ranked,
+             otherwise: ReasonKind) -> list[Reason]:
+    """For each film the entry of the history that led to it; `otherwise` where none did."""
+    positions = ranked.because.tolist()
+    sources, rated = user.history.items, user.rated
     if otherwise is ReasonKind.SIMILAR_CONTENT:
-        by_rating = by_watching = otherwise
-    return [
-        RecommendedItem(ids[item], otherwise, ()) if position == NO_SOURCE else
-        RecommendedItem(ids[item], by_rating if rated[position] else by_watching,
-                        (ids[sources[position]],))
-        for item, position in zip(items.tolist(), because.tolist(), strict=True)
-    ]
+        ids = bundle.item_ids
+        return [Reason(otherwise, (ids[sources[at]],) if at >= 0 else ()) for at in positions]
+    by_rating, by_watching = bundle.because_rated, bundle.because_watched
+    rest = Reason(otherwise)
+    return [rest if at < 0 else by_rating[sources[at]] if rated[at] else by_watching[sources[at]]
+            for at in positions]

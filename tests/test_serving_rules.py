@@ -76,7 +76,7 @@ def test_a_list_is_as_long_as_the_rules_allow_and_holds_nothing_they_forbid(name
     if taken:
         assert (answer.fallback is Fallback.SHORT_LIST) == (answer.from_model < options.k)
     for item in answer.items:
-        assert set(item.reason_item_ids) <= taken
+        assert set(item.reason.item_ids) <= taken
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -93,7 +93,7 @@ def test_reasons_tell_rated_from_watched_films():
                                  ("watch", None, ReasonKind.BECAUSE_YOU_WATCHED)):
         answer = recommend(BUNDLE, history(entry("f3", kind, rating)), RecommendOptions(k=3))
         assert answer.is_personalized and answer.fallback is None
-        assert {item[1:] for item in answer.items} == {(reason, ("f3",))}
+        assert set(answer.reasons) == {(reason, ("f3",))}
 
 
 def test_the_model_stays_within_the_half_that_a_user_likes():
@@ -114,7 +114,7 @@ def test_a_low_rating_counts_against_films_like_it():
     assert not set(ids(recommend(BUNDLE, liked, options))[:3]) & COMEDIES
     assert set(ids(recommend(BUNDLE, disliked, options))) <= COMEDIES
     reasons = {i for item in recommend(BUNDLE, disliked, options).items
-               for i in item.reason_item_ids}
+               for i in item.reason.item_ids}
     assert reasons == {"f3"}
 
 
@@ -131,7 +131,7 @@ def test_after_nothing_but_a_low_rating_films_like_it_come_late():
 def test_a_user_whom_nobody_knows_gets_popular_films():
     answer = recommend(BUNDLE, history(), RecommendOptions(k=5))
     assert (answer.fallback, answer.is_personalized) == (Fallback.NEW_USER, False)
-    assert {item.reason_kind for item in answer.items} == {ReasonKind.POPULAR}
+    assert {item.reason.kind for item in answer.items} == {ReasonKind.POPULAR}
     counts = WHOLE.item_counts()
     most = sorted(counts.tolist(), reverse=True)[:5]
     assert [int(counts[WHOLE.item_ids.index(i)]) for i in ids(answer)] == most
@@ -145,31 +145,31 @@ def test_a_user_whom_nobody_knows_gets_popular_films():
 def test_views_and_searches_choose_the_genre_for_a_new_user(browsed):
     answer = recommend(BUNDLE, browsed, RecommendOptions(k=8))
     assert answer.fallback is Fallback.NEW_USER and set(ids(answer)) <= COMEDIES
-    assert {item.reason_kind for item in answer.items} == {ReasonKind.POPULAR_IN_GENRE}
+    assert {item.reason.kind for item in answer.items} == {ReasonKind.POPULAR_IN_GENRE}
 
 
 def test_a_genre_asked_for_is_named_as_the_reason():
     answer = recommend(BUNDLE, history(), RecommendOptions(k=8, genre="drama"))
-    assert {item.reason_kind for item in answer.items} == {ReasonKind.POPULAR_IN_GENRE}
+    assert {item.reason.kind for item in answer.items} == {ReasonKind.POPULAR_IN_GENRE}
     assert not set(ids(answer)) & COMEDIES
 
 
 def test_a_history_of_films_that_nobody_else_took_is_answered_by_content():
     answer = recommend(BUNDLE, history(entry("new1")), RecommendOptions(k=5))
     assert answer.fallback is Fallback.SHORT_LIST and answer.is_personalized
-    assert {item[1:] for item in answer.items} == {(ReasonKind.SIMILAR_CONTENT, ("new1",))}
+    assert set(answer.reasons) == {(ReasonKind.SIMILAR_CONTENT, ("new1",))}
     assert set(ids(answer)) <= COMEDIES
 
 
 def test_a_history_of_unknown_films_is_answered_by_popularity():
     answer = recommend(BUNDLE, history(entry("stranger")), RecommendOptions(k=5))
     assert (answer.fallback, answer.is_personalized) == (Fallback.SHORT_LIST, False)
-    assert {item.reason_kind for item in answer.items} == {ReasonKind.POPULAR}
+    assert {item.reason.kind for item in answer.items} == {ReasonKind.POPULAR}
 
 
 def test_films_that_nobody_took_come_last_and_are_called_new():
     answer = recommend(BUNDLE, history(), RecommendOptions(k=100))
-    assert {item.item_id for item in answer.items if item.reason_kind is ReasonKind.NEW} == {
+    assert {item.item_id for item in answer.items if item.reason.kind is ReasonKind.NEW} == {
         "new1", "new2"}
     assert set(ids(answer)[-2:]) == {"new1", "new2"}
 

@@ -87,7 +87,7 @@ def test_the_evaluator_and_the_route_give_the_same_list_for_each_of_1000_histori
         answer = world.client.get(f"/recommend?user_id={user_id}&k={K}").json
         served = [(film["item_id"], film["reason"]["kind"], tuple(film["reason"]["item_ids"]))
                   for film in answer["recommendations"]]
-        assert served == [(i.item_id, i.reason_kind.value, i.reason_item_ids)
+        assert served == [(i.item_id, i.reason.kind.value, i.reason.item_ids)
                           for i in expected.items], user_id
         assert answer["is_personalized"] is expected.is_personalized
         assert answer["fallback"] == expected.fallback

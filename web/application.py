@@ -20,6 +20,7 @@ from web.request_context import ApiRequest, this_request
 from web.request_metrics import RequestMetrics, register_exporter, with_common_headers
 from web.services import Services, WebOptions
 from web.surface import Register, Surface
+from web.whole_response import WholeResponse
 
 _ROOT = Path(__file__).resolve().parent.parent
 TOPICS: tuple[Register, ...] = (
@@ -37,6 +38,7 @@ class Application(Flask):
     """Flask without coroutines."""
 
     request_class = ApiRequest
+    response_class = WholeResponse
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """The function as it is: asking each hook and view whether it is async takes 1 us each."""

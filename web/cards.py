@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Iterable, Set
 from hashlib import blake2b
 from itertools import islice
 
@@ -24,13 +24,26 @@ def _newest_first(movie: Movie) -> tuple[bool, int, int, bytes]:
     return movie.placeholder, -(movie.year or 0), -movie.added_at_ms, tie
 
 
+class EncodedCards(dict[str, bytes]):
+    """JSON members of each film, without braces; one not in the catalogue has only its id."""
+
+    def __init__(self, catalogue: Catalogue, movies: Iterable[Movie] = ()) -> None:
+        super().__init__((movie.item_id, _encode(movie)) for movie in movies)
+        self._catalogue = catalogue
+
+    def __missing__(self, item_id: str) -> bytes:
+        movie = self._catalogue.movie(item_id) or Movie(item_id, item_id, placeholder=True)
+        card = self[item_id] = _encode(movie)
+        return card
+
+
 class Cards:
     """Encoded cards of the catalogue; `refresh` is cheap while the catalogue stands still."""
 
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
         self._version = -1
-        self._cards: dict[str, bytes] = {}
+        self._cards = EncodedCards(catalogue)
         self._newest: tuple[Movie, ...] = ()
 
     def refresh(self) -> bool:
@@ -43,18 +56,14 @@ class Cards:
             return False
         movies = self._catalogue.movies()
         before = self._cards
-        self._cards = {movie.item_id: _encode(movie) for movie in movies}
+        self._cards = EncodedCards(self._catalogue, movies)
         self._newest = tuple(sorted(movies, key=_newest_first))
         self._version = version
         return any(self._cards.get(item_id) != card for item_id, card in before.items())
 
-    def card(self, item_id: str) -> bytes:
-        """JSON members of the film, without braces; a film not in the catalogue has only its id."""
-        card = self._cards.get(item_id)
-        if card is None:
-            movie = self._catalogue.movie(item_id) or Movie(item_id, item_id, placeholder=True)
-            card = self._cards[item_id] = _encode(movie)
-        return card
+    def encoded(self) -> EncodedCards:
+        """The cards as they are now."""
+        return self._cards
 
     def newest(self, k: int, hidden: Set[str], genre: str | None) -> list[str]:
         """The k newest films (by year, then by arrival), what is shown while there is no model."""

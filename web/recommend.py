@@ -19,9 +19,9 @@ from recommender.kept import KeptUser, KeptUsers
 from recommender.serving import (
     EncodedUser,
     Fallback,
+    Reason,
     ReasonKind,
     Recommendation,
-    RecommendedItem,
     RecommendOptions,
     encode,
     recommend_encoded,
@@ -31,7 +31,13 @@ from web.cards import Cards
 from web.operations import JSON, Operation, Who
 from web.payloads import Id, K, Text
 from web.reading import path_id
-from web.recommendation_answer import EncodedAnswer, Origin, RecommendAnswer, encode_answer
+from web.recommendation_answer import (
+    EncodedAnswer,
+    Origin,
+    RecommendAnswer,
+    encode_answer,
+    origin_of,
+)
 from web.request_context import this_request
 from web.services import ServedModel, ServingState
 from web.surface import Register, Surface
@@ -101,6 +107,7 @@ class Lists:
         self._cards = cards
         self._serving = serving
         self._keep_lists = keep_lists
+        self._origin: tuple[ServedModel | None, Origin] = None, origin_of(None)
 
     def answer(self, user_id: str, options: RecommendOptions) -> EncodedAnswer:
         """The list of the model that serves now, or the newest films before the first model."""
@@ -122,9 +129,12 @@ class Lists:
                  user: KeptUser[EncodedUser, EncodedAnswer],
                  options: RecommendOptions) -> EncodedAnswer:
         recommendation = recommend_encoded(served.bundle, user.encoded, options)
-        origin = Origin(served.name, served.version_id, served.git_sha, served.data_snapshot_id)
+        of, origin = self._origin
+        if of is not served:
+            origin = origin_of(served)
+            self._origin = served, origin
         return encode_answer(user_id, options.k, recommendation, origin, VARIANT,
-                             user.history_version, self._cards.card)
+                             user.history_version, self._cards.encoded())
 
     def _newest(self, user_id: str, options: RecommendOptions) -> EncodedAnswer:
         history = self._load(user_id)
@@ -132,10 +142,10 @@ class Lists:
         hidden = frozenset((*options.exclude_ids, *seen))
         items = self._cards.newest(options.k, hidden, options.genre)
         recommendation = Recommendation(
-            tuple(RecommendedItem(item_id, ReasonKind.NEW, ()) for item_id in items),
+            tuple(items), (Reason(ReasonKind.NEW),) * len(items),
             is_personalized=False, fallback=Fallback.NO_MODEL, from_model=0)
-        return encode_answer(user_id, options.k, recommendation, Origin(None, None, None, None),
-                             VARIANT, history.version, self._cards.card)
+        return encode_answer(user_id, options.k, recommendation, origin_of(None),
+                             VARIANT, history.version, self._cards.encoded())
 
 
 class RecommendRoutes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, NamedTuple
@@ -11,10 +11,12 @@ import orjson
 from pydantic import BaseModel
 
 from recommender.answer_text import AnswerText, answer_text
-from recommender.serving import ReasonKind, Recommendation, RecommendedItem
+from recommender.reasons import Reason
+from recommender.serving import Recommendation
+from web.services import ServedModel
 
 
-class Reason(BaseModel):
+class ShownReason(BaseModel):
     """Why a film is on the list; `item_ids` are the films of the history that led to it."""
 
     kind: str
@@ -29,7 +31,7 @@ class RecommendedMovie(BaseModel):
     title: str
     year: int | None
     genres: list[str]
-    reason: Reason
+    reason: ShownReason
 
 
 class AnswerProvenance(BaseModel):
@@ -56,18 +58,17 @@ class RecommendAnswer(BaseModel):
     provenance: AnswerProvenance
 
 
-_RANKS = tuple(b'{"rank":%d,' % rank for rank in range(1, 101))
-_REASONS = {kind: b',"reason":{"kind":"%s","item_ids":[' % kind.encode() for kind in ReasonKind}
+_FILMS_MAX = 100
+_RANKS = tuple(b'%s{"rank":%d,' % (b"," if rank > 1 else b"", rank)
+               for rank in range(1, _FILMS_MAX + 1))
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What made a list: a model's fields, or None for each when there is no model yet."""
+    """What made a list, as JSON members; `model_version` is empty when there is no model yet."""
 
-    model: str | None
-    model_version: str | None
-    git_sha: str | None
-    data_snapshot_id: str | None
+    model_version: str
+    text: bytes
 
 
 class EncodedAnswer(NamedTuple):
@@ -87,41 +88,39 @@ def encode_answer(
     origin: Origin,
     variant: str,
     history_version: int,
-    card: Callable[[str], bytes],
+    cards: Mapping[str, bytes],
 ) -> EncodedAnswer:
     """All of the answer that does not change from request to request."""
-    fallback = recommendation.fallback
-    before = b"".join((
-        b'{"user_id":"', user_id.encode(), b'","k":%d,"recommendations":[' % k,
-        _encode_items(recommendation.items, card),
-        b'],"variant":"', variant.encode(),
-        b'","is_personalized":', b"true" if recommendation.is_personalized else b"false",
-        b',"fallback":', b"null" if fallback is None else b'"%s"' % fallback.encode(),
-        b',"provenance":{"request_id":"',
-    ))
-    between = b'",%s,"history_version":%d,"generated_at":"' % (
-        _encode_origin(origin), history_version)
+    item_ids, reasons, is_personalized, fallback, _ = recommendation
+    # Ids are drawn from [A-Za-z0-9._:-] at the door: nothing in them needs escaping.
+    parts = [b'{"user_id":"%s","k":%d,"recommendations":[' % (user_id.encode(), k)]
+    for rank, item_id, reason in zip(_RANKS, item_ids, reasons, strict=False):
+        parts += (rank, cards[item_id], _encode_reason(reason))
+    parts.append(
+        b'],"variant":"%s","is_personalized":%s,"fallback":%s,"provenance":{"request_id":"' % (
+            variant.encode(), b"true" if is_personalized else b"false",
+            b"null" if fallback is None else b'"%s"' % fallback.encode()))
+    between = b'",%s,"history_version":%d,"generated_at":"' % (origin.text, history_version)
     return EncodedAnswer(
-        answer_text(before, between),
-        recommendation.is_personalized,
+        answer_text(b"".join(parts), between),
+        is_personalized,
         "personalized" if fallback is None else fallback,
         history_version,
-        origin.model_version or "",
+        origin.model_version,
     )
 
 
-@lru_cache(maxsize=16)
-def _encode_origin(origin: Origin) -> bytes:
-    return orjson.dumps({
-        "model": origin.model, "model_version": origin.model_version,
-        "git_sha": origin.git_sha, "data_snapshot_id": origin.data_snapshot_id,
-    })[1:-1]
+def origin_of(served: ServedModel | None) -> Origin:
+    """The model's part of the provenance; null for each of its fields when there is none."""
+    members = {
+        "model": served and served.name,
+        "model_version": served and served.version_id,
+        "git_sha": served and served.git_sha,
+        "data_snapshot_id": served and served.data_snapshot_id,
+    }
+    return Origin(served.version_id if served else "", orjson.dumps(members)[1:-1])
 
 
-def _encode_items(items: Sequence[RecommendedItem], card: Callable[[str], bytes]) -> bytes:
-    # Ids are drawn from [A-Za-z0-9._:-] at the door: nothing in them needs escaping.
-    return b",".join([
-        b'%s%s%s"%s"]}}' % (ranked, card(item_id), _REASONS[kind], '","'.join(because).encode())
-        if because else b"%s%s%s]}}" % (ranked, card(item_id), _REASONS[kind])
-        for ranked, (item_id, kind, because) in zip(_RANKS, items, strict=False)
-    ])
+@lru_cache(maxsize=16_384)
+def _encode_reason(reason: Reason) -> bytes:
+    return b',"reason":%s}' % orjson.dumps({"kind": reason.kind, "item_ids": reason.item_ids})
