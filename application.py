@@ -16,6 +16,7 @@ from flask import Flask
 from adapters.embedded_log import EmbeddedLog
 from adapters.json_log import configure_json_log
 from adapters.response_log import SqlResponseLog
+from adapters.session_secret import open_session_secret
 from adapters.telemetry import PrometheusTelemetry
 from clock import now_ms
 from composition import StoreSide, open_log, open_model_files, open_response_log, open_store
@@ -244,4 +245,7 @@ def _web_options(settings: Settings) -> WebOptions:
         rate_limit_block_s=settings.rate_limit_block_s,
         trusted_proxies=settings.trusted_proxies,
         cors_origins=tuple(settings.cors_origins),
+        session_secret=open_session_secret(settings.session_secret()),
+        session_s=settings.session_s,
+        cookies_secure=settings.cookies_over_https(),
     )

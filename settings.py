@@ -69,6 +69,14 @@ class Settings(BaseSettings):
     """Whether client calls need a key; default: yes in production, else only off 127.0.0.1. `false`
     is taken in development on 127.0.0.1 only."""
 
+    session_secret_file: Path | None = None
+    """File with the secret that signs the pages' cookies, the same for all replicas; default: made
+    in the data folder."""
+    session_s: int = Field(default=43_200, ge=60)
+    """How long a login to the administrators' pages lasts."""
+    cookies_secure: bool | None = None
+    """Send the pages' cookies over HTTPS only; default: yes in production, no in development."""
+
     # --- data
     data_folder: Path = Path("data")
     """Folder of the databases, snapshots and keys."""
@@ -193,6 +201,16 @@ class Settings(BaseSettings):
     def signing_key(self) -> Path:
         """File of the private key."""
         return self.signing_key_file or self.data_folder / "keys" / "signing.pem"
+
+    def session_secret(self) -> Path:
+        """File of the secret for cookies."""
+        return self.session_secret_file or self.data_folder / "keys" / "session.secret"
+
+    def cookies_over_https(self) -> bool:
+        """Whether browsers send the cookies over HTTPS only."""
+        if self.cookies_secure is not None:
+            return self.cookies_secure
+        return self.profile is Profile.PRODUCTION
 
     def hourly_ratings(self) -> int | None:
         """Ratings an hour and account, None for no limit."""

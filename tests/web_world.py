@@ -28,7 +28,7 @@ from tests.fakes import (
 )
 from web.application import create_app
 from web.services import Services, WebOptions
-from web.surface import Register
+from web.surface import Register, Surface
 
 NOW_MS = 1_795_000_000_000
 UNLIMITED = 10**9
@@ -136,7 +136,12 @@ class World:
             similar=neighbours, manifest=self.manifests.get, bus_reachable=lambda: self.bus_up,
             metrics_registry=registry or CollectorRegistry(), now_ms=self.clock)
         self.options = options or WebOptions(rate_limit_per_minute=UNLIMITED)
-        self.app: Flask = create_app(self.services, self.options, further_topics)
+        self.surface: Surface
+
+        def keep(surface: Surface) -> None:
+            self.surface = surface
+
+        self.app: Flask = create_app(self.services, self.options, [keep, *further_topics])
         # untyped, so that tests look into JSON answers without casts
         self.client: Any = self.app.test_client()
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
 from prometheus_client import CollectorRegistry
@@ -91,7 +92,11 @@ class Services:
 
 @dataclass(frozen=True, slots=True)
 class WebOptions:
-    """Plain values. `limits_storage_uri` is a storage of the `limits` library."""
+    """Plain values. `limits_storage_uri` is a storage of the `limits` library.
+
+    `session_secret` signs the cookies of the pages, which end after `session_s`; `login_limit` is
+    a limit of attempts by address.
+    """
 
     client_keys_required: bool = False
     catalogue_open: bool = True
@@ -104,3 +109,7 @@ class WebOptions:
     limits_storage_uri: str = "window-memory://"
     trusted_proxies: int = 0
     cors_origins: tuple[str, ...] = ()
+    session_secret: bytes = field(default_factory=lambda: secrets.token_bytes(32))
+    session_s: int = 12 * 3600
+    cookies_secure: bool = False
+    login_limit: str = "10 per minute"

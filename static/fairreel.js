@@ -1,0 +1,87 @@
+// Forms and links that change a part of the page in place. Without this file they still work.
+"use strict";
+
+const status = document.getElementById("status");
+const offline = document.getElementById("offline");
+const newest = new Map(); // per part: the newest request; an older answer that comes late is dropped
+
+function tell(text, bad = false) {
+  status.textContent = text;
+  status.classList.toggle("bad", bad);
+  status.hidden = text === "";
+}
+
+async function reason(answer) {
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const found = page.querySelector("main [role=alert]");
+  return found ? found.textContent : `The server answered ${answer.status}.`;
+}
+
+async function put(part, url, options = {}) {
+  const place = document.getElementById(part);
+  const mine = Symbol(part);
+  newest.set(part, mine);
+  place.classList.add("busy");
+  place.setAttribute("aria-busy", "true");
+  try {
+    const answer = await fetch(url, {
+      ...options, headers: { "X-Fragment": part }, credentials: "same-origin",
+    });
+    offline.hidden = true;
+    if (newest.get(part) !== mine) return;
+    if (answer.redirected && !answer.url.startsWith(new URL(url, location).href)) {
+      location.assign(answer.url); // the session is over, or the result is another page
+      return;
+    }
+    if (!answer.ok) {
+      tell(await reason(answer), true);
+      return;
+    }
+    const focused = document.activeElement && place.contains(document.activeElement)
+      ? document.activeElement.dataset.focus : null;
+    place.innerHTML = await answer.text();
+    const told = place.querySelector("[data-tell]");
+    tell(told ? told.dataset.tell : "");
+    const again = focused && place.querySelector(`[data-focus="${CSS.escape(focused)}"]`);
+    if (again) again.focus();
+  } catch {
+    if (newest.get(part) === mine) offline.hidden = false;
+  } finally {
+    if (newest.get(part) === mine) {
+      place.classList.remove("busy");
+      place.removeAttribute("aria-busy");
+    }
+  }
+}
+
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (form.dataset.confirm && !window.confirm(form.dataset.confirm)) {
+    event.preventDefault();
+    return;
+  }
+  const part = form.dataset.into;
+  if (!part) return;
+  event.preventDefault();
+  const fields = new FormData(form, event.submitter);
+  if (form.method === "get") {
+    const url = new URL(form.action);
+    url.search = new URLSearchParams(fields);
+    history.replaceState(null, "", url);
+    put(part, url.href);
+  } else {
+    put(part, form.action, { method: "POST", body: new URLSearchParams(fields) });
+  }
+});
+
+// A search answers as one types, at most four times a second.
+let waiting = 0;
+document.addEventListener("input", (event) => {
+  const form = event.target.form;
+  if (!form || !("live" in form.dataset)) return;
+  clearTimeout(waiting);
+  waiting = setTimeout(() => form.requestSubmit(), 250);
+});
+
+window.addEventListener("offline", () => { offline.hidden = false; });
+window.addEventListener("online", () => { offline.hidden = true; });
