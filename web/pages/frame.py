@@ -76,10 +76,13 @@ class Frame:
         request = this_request()
         if problem.status == HTTPStatus.UNAUTHORIZED and request.method == "GET":
             return redirect(url_for("login.login", next=request.full_path.rstrip("?")), 303)
-        text = page("problem.html", problem.status, problem=problem,
-                    title=HTTPStatus(problem.status).phrase, request_id=request.request_id)
-        text.headers.extend(problem.headers)
-        return text
+        # Whole, also for the script: it tells what the page says.
+        answer = _html(
+            render_template("problem.html", problem=problem, request_id=request.request_id,
+                            title=HTTPStatus(problem.status).phrase),
+            problem.status)
+        answer.headers.extend(problem.headers)
+        return answer
 
     def _values(self) -> dict[str, Any]:
         request = this_request()
