@@ -67,7 +67,7 @@ def create_app(
 
     app.after_request(metrics.finish)
     errors.register(app)
-    surface = Surface(table, services, options, access, limits, identifiers.new)
+    surface = Surface(table, services, options, access, limits, identifiers.in_order)
     for register in (*TOPICS, *further_topics):
         register(surface)
     register_exporter(app, table, services.metrics_registry)

@@ -13,7 +13,7 @@ from web.services import Services, WebOptions
 
 @dataclass(frozen=True, slots=True)
 class Surface:
-    """The application being made. `new_id` makes time-ordered ids of 36 characters."""
+    """The application being made. `new_id` makes ids of 36 characters, each above the last."""
 
     table: RouteTable
     services: Services
