@@ -63,10 +63,12 @@ class Done:
     def text(self) -> str:
         """In words."""
         title = titled(self.film)
-        what = {
-            EventType.RATE: f"You gave {title} {stars(self.rating)}.",
-            EventType.WATCH: f"You watched {title}.",
-        }.get(self.type, f"{title} is out of your history.")
+        if self.rating is not None:
+            what = f"You gave {title} {stars(self.rating)}."
+        elif self.type is EventType.WATCH:
+            what = f"You watched {title}."
+        else:
+            what = f"{title} is out of your history."
         return what if self.applied else f"{what} {LATER}"
 
 
@@ -78,7 +80,7 @@ def titled(film: Movie) -> str:
     return film.title if film.year is None else f"{film.title} ({film.year})"
 
 
-def stars(rating: float | None) -> str:
+def stars(rating: float) -> str:
     """A rating in words."""
     return "1 star" if rating == 1 else f"{rating:g} stars"
 
