@@ -134,7 +134,8 @@ class World:
             audit_log=self.audit_log, telemetry=self.telemetry, serving=self.serving,
             retrain=self.retrain,
             switch=InMemorySwitch(self.clock, self.allow_list, self.audit_log, self.serving),
-            similar=similar or neighbours, manifest=self.manifests.get, bus_reachable=lambda: self.bus_up,
+            similar=similar or neighbours, manifest=self.manifests.get,
+            bus_reachable=lambda: self.bus_up,
             metrics_registry=registry or CollectorRegistry(), now_ms=self.clock)
         self.options = options or WebOptions(rate_limit_per_minute=UNLIMITED)
         self.surface: Surface
