@@ -31,10 +31,9 @@ class DiscoveryQuery(BaseModel):
     genre: Text = ""
     model: Text = ""
 
-    def address(self, **changes: object) -> str:
-        """The address of this page, changed so."""
-        values = self.model_dump(exclude_defaults=True) | changes
-        return url_for("discovery.discovery", **values)
+    def address(self) -> str:
+        """The address of this page."""
+        return url_for("discovery.discovery", **self.model_dump(exclude_defaults=True))
 
 
 class DiscoveryRoutes:
