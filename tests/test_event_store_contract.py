@@ -361,10 +361,10 @@ def test_an_undo_is_one_event_however_often_it_comes(store: EventStore) -> None:
 
 def test_different_states_have_different_hashes(store: EventStore) -> None:
     hashes = [store.state_hash()]
-    for event in (rating("a"), rating("b", item="m2"), watch("d")):
+    for event in (rating("a"), rating("b", item="m2"), watch("d"), undo("u", item="m9")):
         store.apply(frame_of([event]))
         hashes.append(store.state_hash())
-    assert len(set(hashes)) == 4
+    assert len(set(hashes)) == 5
     store.apply(frame_of([rating("older", timestamp_ms=NOW_MS - 1)]))
     assert store.state_hash() == hashes[-1]
 

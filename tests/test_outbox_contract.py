@@ -124,7 +124,8 @@ def test_ratings_above_the_quota_are_refused_and_the_rest_is_kept(
 
 def test_an_undo_needs_no_quota_and_gives_none_back(make: Callable[..., Outbox]) -> None:
     outbox = make(2)
-    assert outcomes(outbox.accept([rating("a"), undo("u"), rating("b")])) == ["accepted"] * 3
+    for event in (rating("a"), undo("u"), rating("b")):
+        assert outcomes(outbox.accept([event])) == ["accepted"]
     answers = outbox.accept([undo("v", item="m2"), rating("c"), undo("u")])
     assert outcomes(answers) == ["accepted", "over_quota", "duplicate"]
 
