@@ -171,6 +171,8 @@ class Settings(BaseSettings):
             yield "client_keys_required: production needs client keys"
         if self.ratings_per_hour == 0:
             yield "ratings_per_hour: production needs a limit"
+        if self.cookies_secure is False:
+            yield "cookies_secure: production sends cookies over HTTPS only"
         for origin in self.cors_origins:
             if _PATTERN_CHARACTERS & set(origin):
                 yield f"cors_origins: production needs exact origins, not {origin!r}"
