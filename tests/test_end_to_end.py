@@ -167,6 +167,23 @@ def test_what_is_posted_shows_in_the_next_lists_within_two_seconds(
     assert after["provenance"]["history_version"] > before["provenance"]["history_version"]
 
 
+def test_what_is_taken_back_is_gone_from_lists_history_and_counts_within_two_seconds(
+    program: Program,
+) -> None:
+    user, film = "of-two-minds", "m7"
+    before, rated = recommend(program, user), program.ask("GET", f"/movies/{film}").json()
+    body = {"user_id": user, "item_id": film}
+    program.ask("POST", "/rate", body | {"rating": 5})
+    soon(lambda: film in reasons(recommend(program, user)), 2.0)
+    assert program.ask("POST", "/undo", body).status == 200
+    after = soon(lambda: (now := recommend(program, user))["fallback"] == "new_user" and now, 2.0)
+    assert after["recommendations"] == before["recommendations"]
+    assert history(program, user)["history"] == []
+    assert program.ask("GET", f"/movies/{film}").json() == rated
+    program.ask("POST", "/watch", body)
+    soon(lambda: film in reasons(recommend(program, user)), 2.0)
+
+
 def test_the_calls_that_the_start_prints_work(program: Program) -> None:
     first = program.ask("POST", "/rate", FILM | {"event_id": "once"})
     again = program.ask("POST", "/rate", FILM | {"event_id": "once"})

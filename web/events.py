@@ -1,4 +1,4 @@
-"""Events in: POST /rate, /watch and /events."""
+"""Events in: POST /rate, /watch, /undo and /events."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from web.payloads import (
     EventBody,
     RateBody,
     SearchBody,
+    UndoBody,
     ViewBody,
     WatchBody,
     parse_event,
@@ -63,6 +64,10 @@ class EventRoutes:
     def watch(self) -> Response:
         """Take a watch."""
         return self._accept_one(WatchBody)
+
+    def undo(self) -> Response:
+        """Take back a rating, a watch and a view."""
+        return self._accept_one(UndoBody)
 
     def events(self) -> Response:
         """Take many events; bad lines do not keep out the good ones."""
@@ -188,8 +193,11 @@ def register(surface: Surface) -> None:
                    headers=(IDEMPOTENCY_KEY,), errors=errors), routes.rate),
         (Operation("POST", "/watch", "Tell that a film was watched", Who.CLIENT, Accepted,
                    body=(WatchBody,), headers=(IDEMPOTENCY_KEY,), errors=errors), routes.watch),
+        (Operation("POST", "/undo", "Take back the user's rating, watch and view of a film; a "
+                   "later one brings it back", Who.CLIENT, Accepted, body=(UndoBody,),
+                   headers=(IDEMPOTENCY_KEY,), errors=errors), routes.undo),
         (Operation("POST", "/events", "Send many events, one JSON object a line, each with a "
-                   "type: rate, watch, view or search", Who.CLIENT, BatchAnswer,
-                   body=(RateBody, WatchBody, ViewBody, SearchBody), body_type=NDJSON,
+                   "type: rate, watch, view, search or undo", Who.CLIENT, BatchAnswer,
+                   body=(RateBody, WatchBody, ViewBody, SearchBody, UndoBody), body_type=NDJSON,
                    errors=(503,)), routes.events),
     ))
