@@ -24,6 +24,7 @@ from recommender.gate import GateReason, Verdict
 from settings import Settings
 from tests.training_world import (
     SEEN,
+    USERS,
     fill,
     flood,
     invoke,
@@ -74,6 +75,8 @@ def test_a_model_of_flooded_data_is_refused_though_its_settings_are_the_same(
     assert train(settings) == (1, "refused")
     assert side.allow_list.serving() == before
     assert reason_of_newest(settings, side, "transition_knn") == "worse_than_serving"
+    refused = next(r for r in side.allow_list.records() if r.name == "transition_knn")
+    assert f"on {USERS} users known to the serving model of {USERS}" in str(refused.reason)
 
 
 def test_where_there_is_nothing_to_compare_with_the_verdict_says_so(
