@@ -28,6 +28,7 @@ from recommender.types import ModelRecord
 from settings import Settings
 from web import recommend
 from web.application import create_app
+from web.body_slots import BodySlots
 from web.cards import Cards
 from web.recommend import Lists
 from web.recommendation_answer import EncodedAnswer
@@ -153,7 +154,9 @@ def _flask(parts: _Parts, further_topics: Iterable[Register]) -> Flask:
                   parts.settings.kept_lists)
     flask = create_app(services, _web_options(parts.settings),
                        [recommend.topic(lists), *further_topics])
-    flask.wsgi_app = turns.wrap(flask.wsgi_app)  # type: ignore[method-assign,assignment]
+    slots = BodySlots(parts.settings.body_threads(), parts.telemetry.body_refused)
+    in_turn = turns.wrap(flask.wsgi_app)
+    flask.wsgi_app = slots.wrap(in_turn)  # type: ignore[method-assign,assignment]
     return flask
 
 
