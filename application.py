@@ -246,5 +246,6 @@ def _web_options(settings: Settings) -> WebOptions:
         rate_limit_blocked_after=settings.rate_limit_blocked_after,
         rate_limit_block_s=settings.rate_limit_block_s,
         trusted_proxies=settings.trusted_proxies,
+        model_followed=settings.models[0],
         cors_origins=tuple(settings.cors_origins),
     )

@@ -119,8 +119,8 @@ class Settings(BaseSettings):
     """Seconds between retrains."""
     snapshot_interval_s: int = Field(default=3_600, ge=10)
     """Seconds between Parquet snapshots."""
-    models: list[str] = ["transition_knn", "knn", "popularity"]
-    """Models fitted by a retrain; the first is the one to serve."""
+    models: list[str] = Field(default=["transition_knn", "knn", "popularity"], min_length=1)
+    """Models fitted by a retrain, at least one; the first is the one to serve until a switch."""
     split: str = Field(default="temporal", pattern="^(temporal|leave_last_out)$")
     """How validation events are chosen: `temporal` (last tenth) or `leave_last_out`."""
     gate_margin: float = Field(default=0.05, ge=0, le=1)

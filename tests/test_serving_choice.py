@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +14,7 @@ from commands.training_parts import open_training
 from commands.training_run import (
     serving_reference,
 )
-from composition import StoreSide, open_model_files, open_store
+from composition import StoreSide, open_model_files
 from recommender import training
 from recommender.errors import ModelRefused
 from recommender.gate import GateReason, Verdict
@@ -25,29 +22,19 @@ from settings import Settings
 from tests.training_world import (
     SEEN,
     USERS,
-    fill,
     flood,
     invoke,
     lines_of,
     reason_of_newest,
-    settings_of,
+    settings,
+    side,
     statuses,
     train,
     walk,
     watch_of,
 )
 
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    fill(tmp_path / "data")
-    return settings_of(tmp_path)
-
-
-@pytest.fixture
-def side(settings: Settings) -> Iterator[StoreSide]:
-    with closing(open_store(settings)) as side:
-        yield side
+__all__ = ["settings", "side"]  # fixtures
 
 
 def test_the_next_training_compares_with_the_serving_model(

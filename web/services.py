@@ -91,7 +91,8 @@ class Services:
 
 @dataclass(frozen=True, slots=True)
 class WebOptions:
-    """Plain values. `limits_storage_uri` is a storage of the `limits` library."""
+    """Plain values. `limits_storage_uri` is a storage of the `limits` library; `model_followed` is
+    the name that trainings serve as long as nobody has chosen another."""
 
     client_keys_required: bool = False
     catalogue_open: bool = True
@@ -103,4 +104,5 @@ class WebOptions:
     retrain_limit: str = "6 per minute"
     limits_storage_uri: str = "window-memory://"
     trusted_proxies: int = 0
+    model_followed: str = "transition_knn"
     cors_origins: tuple[str, ...] = ()
