@@ -192,5 +192,8 @@ class CountingTelemetry:
     def responses_dropped(self, count: int) -> None:
         self.counted["responses_dropped",] += count
 
+    def body_refused(self) -> None:
+        self.counted["body_refused",] += 1
+
     def rate_limiter_failed(self) -> None:
         self.counted["rate_limiter_failed",] += 1
