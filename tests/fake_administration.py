@@ -119,6 +119,11 @@ class InMemoryApiKeys:
                 return True
         return False
 
+    def end_sessions(self, key_id: str, at_ms: int) -> None:
+        for digest, key in self._keys.items():
+            if key.key_id == key_id and (key.sessions_ended_ms or 0) < at_ms:
+                self._keys[digest] = replace(key, sessions_ended_ms=at_ms)
+
     def keys(self) -> list[ApiKey]:
         return list(self._keys.values())
 

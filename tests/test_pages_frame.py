@@ -154,3 +154,16 @@ def test_calls_of_the_api_neither_read_nor_set_the_cookie(world: World) -> None:
         assert "Set-Cookie" not in answer.headers
         assert "Cookie" not in answer.headers.get("Vary", "")
     assert world.client.get("/models").status_code == 401
+
+
+def test_a_copy_of_the_cookie_ends_with_the_logout(world: World) -> None:
+    form = {"csrf_token": log_in(world)}
+    copy = world.app.test_client()
+    copy.set_cookie("fairreel", world.client.get_cookie("fairreel").value)
+    assert copy.get("/admin").status_code == 200
+    world.clock.now_ms += 1
+    world.client.post("/admin/logout", data=form)
+    assert copy.get("/admin").status_code == 303
+    world.clock.now_ms += 1
+    log_in(world)
+    assert world.client.get("/admin").status_code == 200

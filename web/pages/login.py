@@ -52,11 +52,11 @@ class LoginRoutes:
         return redirect(_inside(form.next), 303)
 
     def log_out(self) -> AnyResponse:
-        """End the session."""
+        """End the sessions of this key."""
         key = self._admin.key()
         if key is not None:
             self._audit(f"key:{key.key_id}", "ended")
-        self._admin.end()
+            self._admin.end(key)
         return frame.see("login.login")
 
     def _audit_refusal(self) -> None:

@@ -76,8 +76,13 @@ class AdminSession:
         session[_KEY_ID], session[_SINCE_MS] = key.key_id, self._now_ms()
         session.permanent = True
 
-    def end(self) -> None:
-        """Log out."""
+    def end(self, key: ApiKey) -> None:
+        """Log out everywhere: a copy of the cookie must not outlive it.
+
+        Raises:
+            StoreUnavailable: the logout could not be written.
+        """
+        self._keys.end_sessions(key.key_id, self._now_ms())
         session.clear()
 
     def key(self) -> ApiKey | None:
@@ -93,7 +98,8 @@ class AdminSession:
             return None
         return next((key for key in self._keys.keys()
                      if key.key_id == key_id and key.role is Role.ADMIN
-                     and key.revoked_at_ms is None), None)
+                     and key.revoked_at_ms is None
+                     and since_ms > (key.sessions_ended_ms or 0)), None)
 
 
 def visitor() -> str | None:
