@@ -220,16 +220,23 @@ def test_a_retrain_publishes_a_new_version_that_is_served_without_a_restart(
 
 
 def test_an_administrator_switches_the_model_and_rolls_back(home: Home, program: Program) -> None:
+    def follows() -> str | None:
+        told = program.ask("GET", "/models", headers=home.admin).json()["next"]
+        assert told["held"] == (told["follows"] is None)
+        return told["follows"]
+
     before = recommend(program, "u5")
+    assert follows() == "transition_knn"
     assert program.ask("POST", "/switch?model=knn").status == 401
     switched = program.ask("POST", "/switch?model=knn", headers=home.admin)
     assert switched.status == 200 and switched.json()["model"]["name"] == "knn"
+    assert follows() == "knn"
     by_knn = recommend(program, "u5")
     assert by_knn["provenance"]["model"] == "knn"
     assert by_knn["recommendations"] != before["recommendations"]
     version = before["provenance"]["model_version"]
     back = program.ask("POST", f"/models/{version}/rollback", headers=home.admin)
-    assert back.status == 200
+    assert back.status == 200 and follows() is None
     after = recommend(program, "u5")
     assert after["recommendations"] == before["recommendations"]
     assert after["provenance"]["model_version"] == version
