@@ -39,7 +39,7 @@ def page(template: str, status: int = 200, **values: Any) -> Response:
     current_app.update_template_context(values)
     text = "".join(block(found.new_context(values)))
     if told is not None:
-        text += Markup('<span data-tell="{}" hidden></span>').format(told)
+        text += str(Markup('<span data-tell="{}" hidden></span>').format(told))
     return _html(text, status)
 
 
