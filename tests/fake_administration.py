@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 
 from recommender.errors import ModelRefused, NotFound
+from recommender.review import AuditFilter, NumberedEntry, Page
 from recommender.types import (
     LOADABLE,
     ApiKey,
@@ -138,6 +139,19 @@ class InMemoryAuditLog:
 
     def entries(self, limit: int = 100) -> list[AuditEntry]:
         return self._entries[::-1][:limit]
+
+    def search(
+        self, wanted: AuditFilter, before: int | None = None, limit: int = 50
+    ) -> Page[NumberedEntry]:
+        found = [
+            NumberedEntry(number, entry)
+            for number, entry in enumerate(self._entries, 1)
+            if wanted.actor.casefold() in entry.actor.casefold()
+            and wanted.action.casefold() in entry.action.casefold()
+            and (before is None or number < before)
+        ][::-1]
+        older = found[limit - 1].sequence if len(found) > limit else None
+        return Page(tuple(found[:limit]), older)
 
 
 @dataclass
