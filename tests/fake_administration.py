@@ -6,7 +6,7 @@ import hashlib
 from collections import Counter
 from dataclasses import dataclass, field, replace
 
-from recommender.errors import ModelRefused, NotFound
+from recommender.errors import ModelRefused, NotFound, StoreUnavailable
 from recommender.review import AuditFilter, NumberedEntry, Page
 from recommender.types import (
     LOADABLE,
@@ -98,6 +98,7 @@ class InMemoryApiKeys:
     """Keys by the hash of their secret."""
 
     def __init__(self) -> None:
+        self.down = False
         self._keys: dict[str, ApiKey] = {}
 
     def create(
@@ -121,6 +122,8 @@ class InMemoryApiKeys:
         return False
 
     def keys(self) -> list[ApiKey]:
+        if self.down:
+            raise StoreUnavailable("the store is down")
         return list(self._keys.values())
 
 

@@ -14,6 +14,7 @@ from flask import Flask, Response, current_app, redirect, render_template, sessi
 from jinja2 import StrictUndefined
 from werkzeug.wrappers import Response as AnyResponse
 
+from recommender.errors import StoreUnavailable
 from recommender.types import ApiKey
 from web.errors import ProblemError
 from web.operations import Operation, RouteTable, Who
@@ -68,7 +69,8 @@ class Frame:
         self._admin = admin
         app.jinja_env.undefined = StrictUndefined
         app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-        app.jinja_env.filters.update(moment=moment, number=number, share=share)
+        app.jinja_env.filters.update(
+            moment=moment, number=number, share=share, duration=duration)
         app.context_processor(self._values)
 
     def problem(self, problem: ProblemError) -> AnyResponse:
@@ -88,12 +90,18 @@ class Frame:
             "asset": self._asset,
             "csrf_token": forms.token,
             "visitor": visitor(),
-            "admin": self._admin() if in_admin else None,
+            "admin": self._who() if in_admin else None,
             "menu": self._menu(Who.ADMIN if in_admin else Who.CLIENT),
             "path": request.path,
             "in_admin": in_admin,
             "take_notice": lambda: session.pop(_NOTICE, None),
         }
+
+    def _who(self) -> ApiKey | None:
+        try:
+            return self._admin()
+        except StoreUnavailable:  # the page that tells so must not fail for the same reason
+            return None
 
     def _menu(self, who: Who) -> list[Operation]:
         return [o for o in self._table.operations if o.menu is not None and o.who is who]
@@ -125,3 +133,15 @@ def number(value: float | None, digits: int = 0) -> str:
 def share(value: float | None, digits: int = 1) -> str:
     """A share of one in percent; a dash for None."""
     return _DASH if value is None else f"{value:.{digits}%}"
+
+
+def duration(seconds: float | None) -> str:
+    """A time span in one unit; a dash for None."""
+    if seconds is None:
+        return _DASH
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    for unit, size, below in (("s", 1, 120), ("min", 60, 7200), ("h", 3600, 172_800)):
+        if seconds < below:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds / 86_400:.0f} days"
