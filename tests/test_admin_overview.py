@@ -22,13 +22,13 @@ def desk() -> Desk:
 def test_it_tells_model_counts_and_parts(desk: Desk) -> None:
     desk.world.apply([rating("a"), rating("b", user="u2", item="m2")])
     desk.world.clock.now_ms += 90_000
-    desk.world.program.of_parts = [
-        PartState("Ingest", Condition.WARN, "paused: the store is away; 12 records not yet applied")]
+    says = "paused: the store is away; 12 records not yet applied"
+    desk.world.program.of_parts = [PartState("Ingest", Condition.WARN, says)]
     text = desk.text("/admin")
     assert "transition_knn, version 1" in text and "90 s" in text
     assert "Events applied 2" in text and "Users 2" in text
     assert "Store ok answers" in text and "Model ok serves" in text
-    assert "Ingest look paused: the store is away; 12 records not yet applied" in text
+    assert f"Ingest look {says}" in text
 
 
 def test_what_is_away_is_bad_or_worth_a_look(desk: Desk) -> None:

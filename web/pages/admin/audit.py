@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
 from flask import Response, url_for
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import BaseModel, Field
 
 from recommender.review import AuditFilter
 from web.operations import Who, page
 from web.pages import frame
+from web.pages.forms import Before
 from web.reading import query_parameters
 from web.request_context import this_request
 from web.surface import Surface
@@ -20,8 +21,7 @@ class AuditQuery(BaseModel):
 
     actor: str = Field(default="", max_length=128)
     action: str = Field(default="", max_length=64)
-    before: Annotated[int | None, BeforeValidator(lambda value: value or None),
-                      Field(ge=1, le=2**62)] = None
+    before: Before = None
 
 
 class AuditPages:

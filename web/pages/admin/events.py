@@ -12,13 +12,12 @@ from werkzeug.wrappers import Response as AnyResponse
 from recommender.errors import NotFound
 from recommender.requeue import Requeued
 from recommender.review import EventFilter, LetterFilter, LetterState, StoredLetter
-from recommender.schemas import ID_PATTERN
 from recommender.types import EventType
 from web.operations import Who, page
 from web.pages import frame
 from web.pages.admin.store_counts import StoreCounts
 from web.pages.confirm import ask
-from web.pages.forms import form_fields
+from web.pages.forms import Before, OptionalId, form_fields
 from web.reading import path_id, query_parameters
 from web.request_context import this_request
 from web.surface import Surface
@@ -27,25 +26,16 @@ _HERE = "/admin/events"
 _LETTERS = f"{_HERE}/dead-letters"
 PREVIEW_CHARACTERS = 160
 _REASONS_TOLD = 3
-
-
-def _empty_is_none(value: object) -> object:
-    return None if isinstance(value, str) and not value.strip() else value
-
-
-Number = Annotated[int | None, Field(ge=1, le=2**62), BeforeValidator(_empty_is_none)]
 Search = Annotated[str, Field(max_length=200)]
 
 
 class EventsQuery(BaseModel):
     """Which events; a field left empty leaves it open."""
 
-    user_id: Annotated[str | None, BeforeValidator(_empty_is_none),
-                       Field(pattern=ID_PATTERN)] = None
-    item_id: Annotated[str | None, BeforeValidator(_empty_is_none),
-                       Field(pattern=ID_PATTERN)] = None
-    type: Annotated[EventType | None, BeforeValidator(_empty_is_none)] = None
-    before: Number = None
+    user_id: OptionalId = None
+    item_id: OptionalId = None
+    type: Annotated[EventType | None, BeforeValidator(lambda value: value or None)] = None
+    before: Before = None
 
 
 class LettersQuery(BaseModel):
@@ -53,7 +43,7 @@ class LettersQuery(BaseModel):
 
     text: Search = ""
     state: LetterState = LetterState.OPEN
-    before: Number = None
+    before: Before = None
 
 
 class RequeueForm(BaseModel):

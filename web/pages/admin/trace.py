@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any
+from typing import Any
 
 import orjson
 from flask import Response
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import BaseModel
 
 from recommender.errors import NotFound
 from recommender.ports import Catalogue
-from recommender.schemas import ID_PATTERN
 from recommender.types import AnsweredRecord
 from web.operations import Who, page
 from web.pages import frame
+from web.pages.forms import OptionalId
 from web.reading import query_parameters
 from web.request_context import this_request
 from web.surface import Surface
@@ -29,18 +29,11 @@ _REASONS = {
 }
 
 
-def _trimmed(value: object) -> object:
-    return (value.strip() or None) if isinstance(value, str) else value
-
-
-_Id = Annotated[str | None, BeforeValidator(_trimmed), Field(pattern=ID_PATTERN)]
-
-
 class TraceQuery(BaseModel):
     """A request, or a user whose last answers are wanted."""
 
-    request_id: _Id = None
-    user_id: _Id = None
+    request_id: OptionalId = None
+    user_id: OptionalId = None
 
 
 class TracePages:
