@@ -288,6 +288,18 @@ def test_a_store_that_is_away_loses_nothing(world: World) -> None:
     assert sum(d for _, _, d, _ in world.announced) == 0
 
 
+def test_a_worker_tells_how_far_behind_it_is_and_what_it_waits_for(world: World) -> None:
+    world.log.accept([rating(f"e{i}", item=f"m{i}") for i in range(9)])
+    with full_disk(world.store_engine):
+        worker = world.start()
+        wait_for(lambda: worker.waits_for is not None)
+        assert "database unavailable" in str(worker.waits_for)
+    wait_for(lambda: applied(world) == 9)
+    wait_for(lambda: worker.waits_for is None)
+    world.log.accept([rating("another")])
+    wait_for(lambda: worker.behind == 0 and applied(world) == 10)
+
+
 def test_a_bus_that_is_away_is_asked_again(world: World) -> None:
     away = [3]
 
