@@ -289,15 +289,13 @@ def test_a_store_that_is_away_loses_nothing(world: World) -> None:
 
 
 def test_a_worker_tells_how_far_behind_it_is_and_what_it_waits_for(world: World) -> None:
-    world.log.accept([rating(f"e{i}", item=f"m{i}") for i in range(9)])
+    worker = world.start()
     with full_disk(world.store_engine):
-        worker = world.start()
+        world.log.accept([rating(f"e{i}", f"u{i}" + "x" * 90, f"m{i}") for i in range(300)])
         wait_for(lambda: worker.waits_for is not None)
         assert "database unavailable" in str(worker.waits_for)
-    wait_for(lambda: applied(world) == 9)
-    wait_for(lambda: worker.waits_for is None)
-    world.log.accept([rating("another")])
-    wait_for(lambda: worker.behind == 0 and applied(world) == 10)
+    wait_for(lambda: applied(world) == 300)
+    wait_for(lambda: worker.waits_for is None and worker.behind == 0)
 
 
 def test_a_bus_that_is_away_is_asked_again(world: World) -> None:
