@@ -18,13 +18,14 @@ from sqlalchemy import (
     bindparam,
     func,
     literal,
+    literal_column,
     select,
     tuple_,
     union,
     union_all,
 )
 
-from adapters.applied_rows import insert_once, last_sequence, rows_of
+from adapters.applied_rows import NOTHING_INSERTED, insert_once, last_sequence, rows_of
 from adapters.bulk_insert import ColumnQuery, bulk_insert, fetch_columns
 from adapters.database import reading, writing
 from adapters.tables import (
@@ -67,6 +68,22 @@ def _history() -> ColumnQuery:
 
 
 _HISTORY = _history()
+_HISTORY_VERSION = select(func.max(literal_column("newest"))).select_from(
+    union_all(
+        *(
+            select(func.max(of.c.sequence).label("newest")).where(of.c.user_id == bindparam("user"))
+            for of in (interactions, searches)
+        )
+    ).subquery()
+)
+_USERS_BETWEEN = ColumnQuery(
+    select(applied_events.c.user_id)
+    .where(
+        applied_events.c.sequence > bindparam("after"),
+        applied_events.c.sequence <= bindparam("until"),
+    )
+    .limit(bindparam("most"))
+)
 _EVENTS_AFTER = ColumnQuery(
     select(applied_events.c.sequence, *(applied_events.c[name] for name in Columns.EVENT))
     .where(applied_events.c.sequence > bindparam("after"))
@@ -101,13 +118,14 @@ class SqlEventStore:
         """
         rows = rows_of(frame)
         with writing(self._engine) as connection:
-            applied, conflicts = insert_once(connection, rows) if rows else (0, [])
+            done = insert_once(connection, rows) if rows else NOTHING_INSERTED
             _store_offsets(connection, group, offsets or {})
-            refused = [set_aside(row, _CONFLICT) for row in conflicts] if set_aside else []
+            refused = [set_aside(row, _CONFLICT) for row in done.conflicts] if set_aside else []
             letters = tuple(sorted([*dead_letters, *refused], key=_place))
             _store_dead_letters(connection, letters)
-        duplicates = len(rows) - applied - len(conflicts)
-        return Applied(applied, duplicates, len(conflicts), letters)
+        conflicts = len(done.conflicts)
+        return Applied(done.inserted, len(rows) - done.inserted - conflicts, conflicts, letters,
+                       done.after, done.until)
 
     def offsets(self, group: str = "ingest") -> dict[TopicPartition, int]:
         """As `ports.EventStore.offsets`."""
@@ -135,6 +153,18 @@ class SqlEventStore:
             ),
             searches=tuple(query for *_, item_id, _, _, query in rows if item_id is None),
         )
+
+    def history_version(self, user_id: str) -> int:
+        """As `ports.EventStore.history_version`."""
+        with reading(self._engine) as connection:
+            return connection.execute(_HISTORY_VERSION, {"user": user_id}).scalar() or 0
+
+    def users_between(self, after: int, until: int, limit: int) -> set[str] | None:
+        """As `ports.EventStore.users_between`."""
+        values = {"after": after, "until": until, "most": limit + 1}
+        with reading(self._engine) as connection:
+            (users,) = _USERS_BETWEEN.fetch(connection, **values)
+        return set(users) if len(users) <= limit else None
 
     def event_chunks(self, after_sequence: int, rows: int) -> Iterator[pd.DataFrame]:
         """As `ports.EventStore.event_chunks`; one query a frame, no transaction stays open."""

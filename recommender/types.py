@@ -119,13 +119,16 @@ class Applied:
     """What one apply transaction did: events applied now, events applied before.
 
     `conflicts` are events whose id was applied before with other content; `letters` are all dead
-    letters of the transaction in the order of their places.
+    letters of the transaction in the order of their places. The events applied have the sequence
+    numbers above `after` up to `until`, and no other event has one of these.
     """
 
     applied: int
     duplicates: int
     conflicts: int = 0
     letters: tuple[DeadLetter, ...] = ()
+    after: int = field(default=0, compare=False)
+    until: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

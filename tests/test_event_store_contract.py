@@ -216,6 +216,26 @@ def test_counts_are_of_events_users_movies_and_dead_letters(store: EventStore) -
     assert counts["users"] == 2
 
 
+def test_the_version_of_a_history_is_told_without_reading_it(store: EventStore) -> None:
+    assert store.history_version("u1") == 0
+    versions = []
+    for event in (rating("a"), search("b"), watch("c"), rating("d", user="u2")):
+        store.apply(frame_of([event]))
+        versions.append(store.history_version("u1"))
+        assert versions[-1] == store.history("u1").version
+    assert versions == sorted(versions) and len(set(versions)) == 3
+
+
+def test_the_users_of_a_span_of_events_are_told_unless_they_are_many(store: EventStore) -> None:
+    first = store.apply(frame_of([rating("a"), rating("b", "u2"), watch("c", "u2")]))
+    second = store.apply(frame_of([rating("a"), search("d", "u3")]))
+    assert (first.after, first.until, second.until) == (0, second.after, store.last_sequence())
+    assert store.users_between(first.after, first.until, 3) == {"u1", "u2"}
+    assert store.users_between(first.after, first.until, 2) is None
+    assert store.users_between(second.after, second.until, 1) == {"u3"}
+    assert store.users_between(second.until, second.until + 9, 1) == set()
+
+
 def test_frames_of_any_column_types_are_taken(store: EventStore) -> None:
     frame = frame_of([rating("a"), watch("b"), search("c")])
     plain = frame.astype(object).where(frame.notna(), None)

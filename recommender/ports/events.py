@@ -212,6 +212,17 @@ class EventStore(Protocol):
         """All that is known of a user; empty for one never seen."""
         ...
 
+    def history_version(self, user_id: str) -> int:
+        """The version that `history` would have; grows with each event that changes it."""
+        ...
+
+    def users_between(self, after: int, until: int, limit: int) -> set[str] | None:
+        """Users of the applied events with a sequence number above `after` up to `until`.
+
+        None when these are more than `limit` events.
+        """
+        ...
+
     def event_chunks(self, after_sequence: int, rows: int) -> Iterator[pd.DataFrame]:
         """Applied events above a sequence number, in its order, as frames of at most `rows`.
 
