@@ -26,7 +26,7 @@ from recommender.kept import KeptUsers
 from recommender.serving import EncodedUser, similar
 from recommender.serving_state import ServedModel, ServingState
 from recommender.traffic import TrafficHistory
-from recommender.types import ModelRecord
+from recommender.types import Applied, ModelRecord
 from settings import Settings
 from settings_in_force import settings_in_force
 from web import recommend
@@ -125,7 +125,7 @@ def compose(settings: Settings, further_topics: Iterable[Register] = ()) -> Appl
     """
     configure_json_log(settings.log_level, [add_request_id])
     parts = _open(settings)
-    foreign = ForeignChanges(parts.side.store, parts.kept.forget_all)
+    foreign = ForeignChanges(parts.side.store, parts.kept.forget, parts.kept.forget_all)
     ingest, runs, traffic = _ingest(parts, foreign), JobRuns(now_ms), TrafficHistory()
     scheduler = _scheduler(parts, foreign, runs, traffic)
     program = Workers(ingest, scheduler, runs, parts.responses, parts.retrainer.status,
@@ -177,11 +177,9 @@ def _flask(parts: _Parts, program: Workers, further_topics: Iterable[Register]) 
 
 
 def _ingest(parts: _Parts, foreign: ForeignChanges) -> IngestWorker:
-    def on_applied(
-        users: Collection[str], applied: int, _duplicates: int, _freshness: float | None
-    ) -> None:
+    def on_applied(users: Collection[str], done: Applied, _freshness: float | None) -> None:
         parts.kept.forget(users)
-        foreign.applied(applied)
+        foreign.applied(done)
 
     return IngestWorker(
         parts.log, parts.side.store, parts.telemetry, parts.log.cluster_id, now_ms, on_applied,

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 from sqlalchemy import Connection, bindparam, func, select
 
 from adapters.bulk_insert import ColumnQuery, bulk_insert
 from adapters.event_state import advance_state
+from adapters.postgresql_engine import Turn, wait_for_turn
 from adapters.tables import applied_events
 from recommender.event_codec import same_row
 from recommender.schemas import Columns
 
 _IDS_PER_QUERY = 512
-_LOCK_OF_POSTGRESQL = 0x6170706C
 _IDS_AFTER = ColumnQuery(
     select(applied_events.c.event_id).where(applied_events.c.sequence > bindparam("after"))
 )
@@ -41,19 +41,34 @@ def _values(column: pd.Series[Any]) -> list[Any]:
     return values.tolist()
 
 
-def insert_once(connection: Connection, rows: Sequence[Any]) -> tuple[int, list[int]]:
-    """How many were inserted, and which rows have the id of another event."""
-    if connection.dialect.name == "postgresql":
-        # Applying is serial: "sequence > before" then means exactly the rows inserted here, and
-        # readers of `event_chunks` never see a number appear below one they have read.
-        connection.execute(select(func.pg_advisory_xact_lock(_LOCK_OF_POSTGRESQL)))
+class Inserted(NamedTuple):
+    """How many rows were inserted, which ones have the id of another event, and the sequence
+    numbers: those inserted lie above `after` up to `until`."""
+
+    inserted: int
+    conflicts: Sequence[int]
+    after: int
+    until: int
+
+
+NOTHING_INSERTED = Inserted(0, (), 0, 0)
+
+
+def insert_once(connection: Connection, rows: Sequence[Any]) -> Inserted:
+    """Insert the rows whose id is new, and advance the state by them."""
+    # Applying is serial: "sequence > before" then means exactly the rows inserted here, and
+    # readers of `event_chunks` never see a number appear below one they have read.
+    wait_for_turn(connection, Turn.APPLYING)
     before = last_sequence(connection)
     inserted = bulk_insert(
         connection, applied_events, Columns.EVENT, rows, "ON CONFLICT (event_id) DO NOTHING"
     )
     if inserted:
         advance_state(connection, before)
-    return inserted, _conflicts(connection, rows, before) if inserted < len(rows) else []
+    conflicts = _conflicts(connection, rows, before) if inserted < len(rows) else ()
+    return Inserted(
+        inserted, conflicts, before, last_sequence(connection) if inserted else before
+    )
 
 
 def _conflicts(connection: Connection, rows: Sequence[Any], before: int) -> list[int]:

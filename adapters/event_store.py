@@ -14,18 +14,20 @@ from sqlalchemy import (
     Connection,
     Engine,
     Float,
+    Select,
     String,
     Text,
     bindparam,
     func,
     literal,
+    literal_column,
     select,
     tuple_,
     union,
     union_all,
 )
 
-from adapters.applied_rows import insert_once, last_sequence, rows_of
+from adapters.applied_rows import NOTHING_INSERTED, insert_once, last_sequence, rows_of
 from adapters.bulk_insert import ColumnQuery, bulk_insert, fetch_columns
 from adapters.database import reading, writing
 from adapters.tables import (
@@ -76,6 +78,22 @@ def _history() -> ColumnQuery:
 
 
 _HISTORY = _history()
+_HISTORY_VERSION: Select[Any] = select(func.max(literal_column("newest"))).select_from(
+    union_all(
+        *(
+            select(func.max(of.c.sequence).label("newest")).where(of.c.user_id == bindparam("user"))
+            for of in (interactions, searches, tombstones)
+        )
+    ).subquery()
+)
+_USERS_BETWEEN = ColumnQuery(
+    select(applied_events.c.user_id)
+    .where(
+        applied_events.c.sequence > bindparam("after"),
+        applied_events.c.sequence <= bindparam("until"),
+    )
+    .limit(bindparam("most"))
+)
 _EVENTS_AFTER = ColumnQuery(
     select(applied_events.c.sequence, *(applied_events.c[name] for name in Columns.EVENT))
     .where(applied_events.c.sequence > bindparam("after"))
@@ -110,14 +128,15 @@ class SqlEventStore:
         """
         rows = rows_of(frame)
         with writing(self._engine) as connection:
-            applied, conflicts = insert_once(connection, rows) if rows else (0, [])
+            done = insert_once(connection, rows) if rows else NOTHING_INSERTED
             _store_offsets(connection, group, offsets or {})
             reason = KNOWN_WITH_OTHER_CONTENT
-            refused = [set_aside(row, reason) for row in conflicts] if set_aside else []
+            refused = [set_aside(row, reason) for row in done.conflicts] if set_aside else []
             letters = tuple(sorted([*dead_letters, *refused], key=_place))
             _store_dead_letters(connection, letters)
-        duplicates = len(rows) - applied - len(conflicts)
-        return Applied(applied, duplicates, len(conflicts), letters)
+        conflicts = len(done.conflicts)
+        return Applied(done.inserted, len(rows) - done.inserted - conflicts, conflicts, letters,
+                       done.after, done.until)
 
     def offsets(self, group: str = "ingest") -> dict[TopicPartition, int]:
         """As `ports.EventStore.offsets`."""
@@ -145,6 +164,18 @@ class SqlEventStore:
             ),
             searches=tuple(query for *_, query in rows if query is not None),
         )
+
+    def history_version(self, user_id: str) -> int:
+        """As `ports.EventStore.history_version`."""
+        with reading(self._engine) as connection:
+            return connection.execute(_HISTORY_VERSION, {"user": user_id}).scalar() or 0
+
+    def users_between(self, after: int, until: int, limit: int) -> set[str] | None:
+        """As `ports.EventStore.users_between`."""
+        values = {"after": after, "until": until, "most": limit + 1}
+        with reading(self._engine) as connection:
+            (users,) = _USERS_BETWEEN.fetch(connection, **values)
+        return set(users) if len(users) <= limit else None
 
     def event_chunks(self, after_sequence: int, rows: int) -> Iterator[pd.DataFrame]:
         """As `ports.EventStore.event_chunks`; one query a frame, no transaction stays open."""
@@ -228,25 +259,28 @@ def _store_dead_letters(connection: Connection, letters: Sequence[DeadLetter]) -
         dead_letters,
         _LETTER_COLUMNS,
         [
-            (*_place(d), d.key and d.key[:_KEY_MAX], d.value, d.reason, d.timestamp_ms)
+            (*_place(d), d.key and _storable(d.key)[:_KEY_MAX], d.value, _storable(d.reason),
+             d.timestamp_ms)
             for d in letters
         ],
         'ON CONFLICT (cluster_id, topic, partition, "offset") DO NOTHING',
     )
 
 
+def _storable(text: str) -> str:
+    """Without what a database refuses in text: a letter has to be kept whatever came."""
+    return text.replace("\0", "\N{SYMBOL FOR NULL}").encode(errors="replace").decode()
+
+
 def _in_order(
     connection: Connection, keys: Sequence[Column[str]], values: Sequence[Column[Any]]
 ) -> Iterator[tuple[Any, ...]]:
     """Rows of a table by its primary key in code point order, some at a time."""
-    # PostgreSQL orders text by language unless told otherwise; SQLite by its bytes.
-    by_bytes = connection.dialect.name == "postgresql"
-    ordered = [key.collate("C") if by_bytes else key for key in keys]
-    page: Any = select(*keys, *values).order_by(*ordered).limit(_HASHED_ROWS)
+    page: Any = select(*keys, *values).order_by(*keys).limit(_HASHED_ROWS)
     query = page
     while True:
         rows = sorted(zip(*fetch_columns(connection, query), strict=True))
         yield from rows
         if len(rows) < _HASHED_ROWS:
             return
-        query = page.where(tuple_(*ordered) > tuple_(*rows[-1][: len(keys)]))
+        query = page.where(tuple_(*keys) > tuple_(*rows[-1][: len(keys)]))

@@ -91,6 +91,18 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
+class Unsent:
+    """A row of the outbox that an outer bus has not acknowledged. `sequence` is its name there."""
+
+    sequence: int
+    event_id: str
+    topic: str
+    key: str
+    value: bytes
+    accepted_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class DeadLetter:
     """A record that could not be applied, kept with the reason. Its place names it.
 
@@ -112,13 +124,16 @@ class Applied:
     """What one apply transaction did: events applied now, events applied before.
 
     `conflicts` are events whose id was applied before with other content; `letters` are all dead
-    letters of the transaction in the order of their places.
+    letters of the transaction in the order of their places. The events applied have the sequence
+    numbers above `after` up to `until`, and no other event has one of these.
     """
 
     applied: int
     duplicates: int
     conflicts: int = 0
     letters: tuple[DeadLetter, ...] = ()
+    after: int = field(default=0, compare=False)
+    until: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,6 +128,7 @@ class InMemoryEventStore:
     ) -> Applied:
         self._check()
         applied = conflicts = 0
+        after = len(self._applied)
         letters = list(dead_letters)
         for at, row in enumerate(frame.to_dict("records")):
             event = _event({str(name): value for name, value in row.items()})
@@ -145,7 +146,8 @@ class InMemoryEventStore:
         self._offsets.setdefault(group, {}).update(offsets or {})
         for letter in letters:
             self._dead.setdefault(_place(letter), letter)
-        return Applied(applied, len(frame) - applied - conflicts, conflicts, tuple(letters))
+        return Applied(applied, len(frame) - applied - conflicts, conflicts, tuple(letters),
+                       after, after + applied)
 
     def begin_as(self, other: InMemoryEventStore) -> None:
         """Hold what another store holds; quicker than to apply it once more."""
@@ -166,6 +168,14 @@ class InMemoryEventStore:
         version = max(changes, default=0)
         return History(user_id, version, tuple(entry for entry, _ in found),
                        tuple(query for _, _, query, _ in searches))
+
+    def history_version(self, user_id: str) -> int:
+        return self.history(user_id).version
+
+    def users_between(self, after: int, until: int, limit: int) -> set[str] | None:
+        self._check()
+        events = list(self._applied.values())[after:until]
+        return {event.user_id for event in events} if len(events) <= limit else None
 
     def event_chunks(self, after_sequence: int, rows: int) -> Iterator[pd.DataFrame]:
         self._check()

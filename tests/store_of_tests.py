@@ -1,4 +1,4 @@
-"""A migrated store for tests: made once, then copied."""
+"""A migrated store for tests: the file is made once, then copied."""
 
 from __future__ import annotations
 
@@ -13,18 +13,21 @@ import pytest
 from sqlalchemy import Engine
 
 from adapters.database import open_database
+from tests.databases_of_tests import new_database
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    """An empty store, for tests that import this fixture."""
-    engine = new_store(tmp_path)
+def engine(tmp_path: Path, kind: str) -> Iterator[Engine]:
+    """An empty store of each kind of database, for tests that import this fixture."""
+    engine = new_store(tmp_path, kind)
     yield engine
     engine.dispose()
 
 
-def new_store(folder: Path) -> Engine:
+def new_store(folder: Path, kind: str = "sqlite") -> Engine:
     """An empty store in `folder`, opened."""
+    if kind != "sqlite":
+        return new_database(folder, "store", kind)
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copy(_template(), folder / "store.db")
     return open_database(f"sqlite:///{folder}/store.db", "store")

@@ -16,9 +16,9 @@ from recommender.topics import EVENT_TOPICS
 from recommender.types import Applied, Record, TopicPartition
 from workers.dead_letter_post import DeadLetterPost
 
-OnApplied = Callable[[Collection[str], int, int, float | None], None]
-"""Called after each commit: users in the batch, events applied, duplicates, freshness (the age
-in seconds of the oldest event of the batch since it was received; None without events)."""
+OnApplied = Callable[[Collection[str], Applied, float | None], None]
+"""Called after each commit: users in the batch, what was done, freshness (the age in seconds of
+the oldest event of the batch since it was received; None without events)."""
 
 _POLL_S = 0.5
 _LAG_EVERY_S = 1.0
@@ -184,7 +184,7 @@ class IngestWorker:
                 self._telemetry.freshness(freshness_s)
             if self._on_applied is not None:
                 users = set(frame[Columns.USER])
-                self._on_applied(users, done.applied, done.duplicates, freshness_s)
+                self._on_applied(users, done, freshness_s)
         except Exception:  # noqa: BLE001  see above
             _log.exception("announcement_of_applied_events_failed")
 
