@@ -1,0 +1,88 @@
+"""Every page of the route table, as each kind of person opens it."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+from pathlib import Path
+from urllib.parse import quote
+
+from application import compose
+from settings import Settings
+from web.operations import Operation, Who
+from web.surface import Surface
+
+_PARAMETER = re.compile(r"<(?:[^<>:]+:)?(\w+)>")
+
+
+class Person(StrEnum):
+    """Who opens a page."""
+
+    NEW = "a new visitor"
+    KNOWN = "a visitor with a history"
+    ADMIN = "an administrator"
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One page opened by one person; `rule` may hold parameters and end with a query."""
+
+    rule: str
+    person: Person
+    status: int = 200
+
+    def address(self, examples: Mapping[str, str]) -> str:
+        """The path with example values in place of the parameters.
+
+        Raises:
+            LookupError: a parameter has no example.
+        """
+        def value(match: re.Match[str]) -> str:
+            name = match.group(1)
+            if name not in examples:
+                raise LookupError(f"{self.rule}: give <{name}> an example in conftest.py")
+            return quote(examples[name], safe="")
+
+        return _PARAMETER.sub(value, self.rule)
+
+    def __str__(self) -> str:
+        return f"{self.rule} as {self.person}"
+
+
+# Pages in states that their bare address does not show. Parameters stand here as in rules.
+FURTHER = (
+    Visit("/admin/login?next=/admin", Person.ADMIN),
+)
+
+
+def visits() -> list[Visit]:
+    """Everything to look at: each registered page, then `FURTHER`."""
+    return [visit for page in registered_pages() for visit in _of(page)] + list(FURTHER)
+
+
+@cache
+def registered_pages() -> tuple[Operation, ...]:
+    """The pages of the composed program that can be opened (GET)."""
+    found: list[Operation] = []
+
+    def note(surface: Surface) -> None:
+        found.extend(surface.table.operations)
+
+    with tempfile.TemporaryDirectory(prefix="fairreel-pages-") as folder:
+        settings = Settings(data_folder=Path(folder) / "data",
+                            registry_folder=Path(folder) / "registry")
+        compose(settings, [note]).stop()
+    return tuple(o for o in found if o.page and o.method == "GET")
+
+
+def _of(page: Operation) -> Iterator[Visit]:
+    if page.who is Who.ADMIN:
+        yield Visit(page.rule, Person.ADMIN)
+        return
+    yield Visit(page.rule, Person.NEW)
+    if not page.rule.startswith("/admin"):
+        yield Visit(page.rule, Person.KNOWN)
