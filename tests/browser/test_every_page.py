@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import cache
 
@@ -10,10 +11,10 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, ViewportSize
 
 from benchmarks.browser import DESK, PHONE
+from benchmarks.people import People, Person
 from benchmarks.program import Program
+from benchmarks.visits import Visit, example_values, visits
 from tests.browser.accessibility import grave_violations
-from tests.browser.conftest import NewContext
-from tests.browser.visits import Person, Visit, visits
 from tests.browser.watched import Watch, watched_page
 
 pytestmark = pytest.mark.needs_tool("chromium")
@@ -45,17 +46,20 @@ class Seen:
 
 
 @pytest.fixture(scope="module")
-def contexts(new_context: NewContext) -> Iterator[Callable[[Person, bool], BrowserContext]]:
-    """One context for each person, with scripts and one without: the pages change nothing."""
-    @cache
-    def context(person: Person, scripts: bool) -> BrowserContext:
-        made.append(new_context(person, viewport=DESK, java_script_enabled=scripts))
-        return made[-1]
+def contexts(people: People) -> Iterator[Callable[[Person, bool], BrowserContext]]:
+    """One context for each person, with scripts and one without: opening pages changes nothing."""
+    with ExitStack() as made:
+        @cache
+        def context(person: Person, scripts: bool) -> BrowserContext:
+            return made.enter_context(
+                closing(people.context(person, viewport=DESK, java_script_enabled=scripts)))
 
-    made: list[BrowserContext] = []
-    yield context
-    for each in made:
-        each.close()
+        yield context
+
+
+@pytest.fixture(scope="module")
+def examples(program: Program, people: People) -> dict[str, str]:
+    return example_values(program, people.admin_secret)
 
 
 @pytest.fixture(scope="module", params=visits(), ids=str)

@@ -6,25 +6,18 @@ import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import cache
 from pathlib import Path
 from urllib.parse import quote
 
 from application import compose
+from benchmarks.people import KNOWN_USER, Person
+from benchmarks.program import Program
 from settings import Settings
 from web.operations import Operation, Who
 from web.surface import Surface
 
 _PARAMETER = re.compile(r"<(?:[^<>:]+:)?(\w+)>")
-
-
-class Person(StrEnum):
-    """Who opens a page."""
-
-    NEW = "a new visitor"
-    KNOWN = "a visitor with a history"
-    ADMIN = "an administrator"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +26,6 @@ class Visit:
 
     rule: str
     person: Person
-    status: int = 200
 
     def address(self, examples: Mapping[str, str]) -> str:
         """The path with example values in place of the parameters.
@@ -44,7 +36,7 @@ class Visit:
         def value(match: re.Match[str]) -> str:
             name = match.group(1)
             if name not in examples:
-                raise LookupError(f"{self.rule}: give <{name}> an example in conftest.py")
+                raise LookupError(f"{self.rule}: give <{name}> an example in benchmarks/visits.py")
             return quote(examples[name], safe="")
 
         return _PARAMETER.sub(value, self.rule)
@@ -77,6 +69,19 @@ def registered_pages() -> tuple[Operation, ...]:
                             registry_folder=Path(folder) / "registry")
         compose(settings, [note]).stop()
     return tuple(o for o in found if o.page and o.method == "GET")
+
+
+def example_values(program: Program, admin_secret: str) -> dict[str, str]:
+    """A value for each parameter of a page, from what the running program holds."""
+    admin = {"Authorization": f"Bearer {admin_secret}"}
+    answer = program.ask("GET", f"/recommend?user_id={KNOWN_USER}&k=1")
+    models = program.ask("GET", "/models", headers=admin)
+    return {
+        "user_id": KNOWN_USER,
+        "item_id": answer.json()["recommendations"][0]["item_id"],
+        "request_id": answer.headers["x-request-id"],
+        "version_id": models.json()["serving"],
+    }
 
 
 def _of(page: Operation) -> Iterator[Visit]:
