@@ -30,6 +30,7 @@ from settings import Settings
 from web import recommend
 from web.application import create_app
 from web.cards import Cards
+from web.pages import visitor_pages
 from web.recommend import Lists
 from web.recommendation_answer import EncodedAnswer
 from web.request_context import add_request_id
@@ -153,7 +154,9 @@ def _flask(parts: _Parts, further_topics: Iterable[Register]) -> Flask:
     lists = Lists(parts.kept, side.store.history, parts.cards, parts.state,
                   parts.settings.kept_lists)
     flask = create_app(services, _web_options(parts.settings),
-                       [recommend.topic(lists), *further_topics])
+                       [recommend.topic(lists),
+                        visitor_pages.topic(lists, parts.cards, _loader(parts.settings)),
+                        *further_topics])
     flask.wsgi_app = turns.wrap(flask.wsgi_app)  # type: ignore[method-assign,assignment]
     return flask
 
@@ -204,17 +207,21 @@ def _child(*arguments: str) -> tuple[str, ...]:
 
 def _model_watch(settings: Settings, side: StoreSide, state: ServingState[ModelBundle],
                  telemetry: PrometheusTelemetry) -> ModelWatch[ModelBundle]:
-    def load(record: ModelRecord) -> ServedModel[ModelBundle]:
-        # The keys are opened anew: the first training may have made them after our start.
-        return open_model_files(settings, publishing=False).load_served(record)
-
     files = open_model_files(settings, publishing=False)
 
     def note_current() -> None:
         files.write_current(side.allow_list.records(), now_ms())
 
-    return ModelWatch(side.allow_list, load, state, telemetry, side.audit, now_ms, note_current,
-                      files.present)
+    return ModelWatch(side.allow_list, _loader(settings), state, telemetry, side.audit, now_ms,
+                      note_current, files.present)
+
+
+def _loader(settings: Settings) -> Callable[[ModelRecord], ServedModel[ModelBundle]]:
+    def load(record: ModelRecord) -> ServedModel[ModelBundle]:
+        # The keys are opened anew: the first training may have made them after our start.
+        return open_model_files(settings, publishing=False).load_served(record)
+
+    return load
 
 
 def _manifest_of(settings: Settings) -> Callable[[str], Mapping[str, Any] | None]:

@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 import pandas as pd
 from sqlalchemy import (
+    BigInteger,
     Column,
     Connection,
     Engine,
@@ -34,6 +35,7 @@ from adapters.tables import (
     interactions,
     movies,
     searches,
+    tombstones,
 )
 from recommender.ports.events import SetAside
 from recommender.schemas import Columns, event_frame
@@ -54,7 +56,8 @@ _CONFLICT = "event_id: known with other content"
 
 
 def _history() -> ColumnQuery:
-    i, s = interactions.c, searches.c
+    """Entries, searches, and one row of neither whose sequence is that of the newest undo."""
+    i, s, t = interactions.c, searches.c, tombstones.c
     entries = select(
         i.timestamp_ms, i.event_id, i.sequence, i.item_id, i.type, i.rating,
         literal(None, Text).label("query"),
@@ -63,7 +66,11 @@ def _history() -> ColumnQuery:
         s.timestamp_ms, s.event_id, s.sequence, literal(None, String), literal(None, String),
         literal(None, Float), s.query,
     ).where(s.user_id == bindparam("user"))  # fmt: skip
-    return ColumnQuery(select(union_all(entries, typed).subquery()))
+    undone = select(
+        literal(0, BigInteger), literal("", String), func.coalesce(func.max(t.sequence), 0),
+        literal(None, String), literal(None, String), literal(None, Float), literal(None, Text),
+    ).where(t.user_id == bindparam("user"))  # fmt: skip
+    return ColumnQuery(select(union_all(entries, typed, undone).subquery()))
 
 
 _HISTORY = _history()
@@ -127,13 +134,13 @@ class SqlEventStore:
         rows.sort(key=lambda row: row[:2])
         return History(
             user_id=user_id,
-            version=max((row[2] for row in rows), default=0),
+            version=max(row[2] for row in rows),
             entries=tuple(
                 HistoryEntry(item_id, _TYPES[kind], rating, at_ms, event_id)
                 for at_ms, event_id, _, item_id, kind, rating, _ in rows
                 if item_id is not None
             ),
-            searches=tuple(query for *_, item_id, _, _, query in rows if item_id is None),
+            searches=tuple(query for *_, query in rows if query is not None),
         )
 
     def event_chunks(self, after_sequence: int, rows: int) -> Iterator[pd.DataFrame]:
@@ -172,12 +179,14 @@ class SqlEventStore:
             }
 
     def state_hash(self) -> str:
-        """As `ports.EventStore.state_hash`: over interactions and searches, not over arrival."""
+        """As `ports.EventStore.state_hash`: over interactions, tombstones and searches, not over
+        arrival."""
         digest = hashlib.sha256()
-        i, s = interactions.c, searches.c
+        i, t, s = interactions.c, tombstones.c, searches.c
         with reading(self._engine, consistent=True) as connection:
             for keys, values in (
                 ((i.user_id, i.item_id, i.type), (i.rating, i.timestamp_ms, i.event_id)),
+                ((t.user_id, t.item_id), (t.timestamp_ms, t.event_id)),
                 ((s.user_id, s.event_id), (s.query, s.timestamp_ms)),
             ):
                 for row in _in_order(connection, keys, values):

@@ -87,6 +87,18 @@ interactions = Table(
     Index("ix_interactions_item", "item_id", "type", "rating"),
     sqlite_with_rowid=False,
 )
+# What was taken back, up to which (time, event id): events that arrive late stay undone.
+# `sequence` is that of the newest undo that took something out of `interactions`, 0 without one.
+tombstones = Table(
+    "tombstones",
+    store_metadata,
+    Column("user_id", _Id, primary_key=True),
+    Column("item_id", _Id, primary_key=True),
+    Column("timestamp_ms", BigInteger, nullable=False),
+    Column("event_id", String(256), nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
 searches = Table(
     "searches",
     store_metadata,

@@ -112,8 +112,8 @@ def _wire_time(at_ms: int) -> int | str:
 def decode(value: bytes, origin: Origin) -> Row | str:
     """The columns of an event from a record of any producer, or the reason why it is none.
 
-    Aliases: movie_id = item_id, ts = timestamp. A missing type follows from the topic, a missing
-    time is that of the record, a missing event_id is made from the origin; fields that the type
+    Aliases: movie_id = item_id, ts = timestamp. A missing type follows from the topic (only an
+    undo always tells its type), a missing time is that of the record, a missing event_id is made from the origin; fields that the type
     does not have are left out. Whether the values are acceptable (ranges, id pattern) is for
     `recommender.schemas` to say.
     """
@@ -169,7 +169,7 @@ def _type(fields: Mapping[str, Any], topic: str) -> str:
             raise _Unacceptable("type: missing")
         return found.value
     if not isinstance(given, str) or given not in _TYPES:
-        raise _Unacceptable("type: not one of rate, watch, view, search")
+        raise _Unacceptable(f"type: not one of {', '.join(_TYPES)}")
     return given
 
 

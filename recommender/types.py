@@ -10,12 +10,13 @@ from recommender.answer_text import AnswerText
 
 
 class EventType(StrEnum):
-    """What a person did."""
+    """What a person did. An undo takes back the rating, the watch and the view of one film."""
 
     RATE = "rate"
     WATCH = "watch"
     VIEW = "view"
     SEARCH = "search"
+    UNDO = "undo"
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +161,10 @@ class RatingCounts:
 
 @dataclass(frozen=True, slots=True)
 class HistoryEntry:
-    """The state of one (user, film, kind): the latest event of that kind by (time, event id)."""
+    """The state of one (user, film, kind): the latest event of that kind by (time, event id).
+
+    There is none of the type UNDO, and none of an event that an undo took back.
+    """
 
     item_id: str
     type: EventType
@@ -174,8 +178,8 @@ class History:
     """All that the store knows of one user.
 
     `entries` are ordered by (timestamp_ms, event_id), oldest first; at most one per film and
-    kind. `searches` are the queries typed, oldest first. `version` changes with every change of
-    the state (it is the sequence number of the newest event in it; 0 for a user never seen).
+    kind. `searches` are the queries typed, oldest first. `version` grows with every change of
+    them (it is the sequence number of the newest event that made one; 0 for a user never seen).
     """
 
     user_id: str

@@ -5,9 +5,11 @@ const status = document.getElementById("status");
 const offline = document.getElementById("offline");
 const newest = new Map(); // per part: the newest request; an older answer that comes late is dropped
 
-function tell(text, bad = false) {
+// `shown`: the text can be seen where it belongs, and is only to be heard here.
+function tell(text, bad = false, shown = false) {
   status.textContent = text;
   status.classList.toggle("bad", bad);
+  status.classList.toggle("unseen", shown);
   status.hidden = text === "";
 }
 
@@ -37,13 +39,15 @@ async function put(part, url, options = {}) {
       tell(await reason(answer), true);
       return;
     }
-    const focused = document.activeElement && place.contains(document.activeElement)
-      ? document.activeElement.dataset.focus : null;
+    const active = document.activeElement;
+    const within = active && active !== place && place.contains(active);
+    const focused = within ? active.dataset.focus : null;
     place.innerHTML = await answer.text();
     const told = place.querySelector("[data-tell]");
-    tell(told ? told.dataset.tell : "");
+    tell(told ? told.dataset.tell : "", false, told !== null && "shown" in told.dataset);
     const again = focused && place.querySelector(`[data-focus="${CSS.escape(focused)}"]`);
     if (again) again.focus();
+    else if (within) place.focus({ preventScroll: true }); // what had it is gone: stay near
   } catch {
     if (newest.get(part) === mine) offline.hidden = false;
   } finally {

@@ -106,6 +106,7 @@ class InMemoryEventStore:
         self.down = False
         self._applied: dict[str, Event] = {}
         self._state: dict[tuple[str, str, EventType], tuple[HistoryEntry, int]] = {}
+        self._undone: dict[tuple[str, str], tuple[tuple[int, str], int]] = {}
         self._searches: dict[str, list[tuple[int, str, str, int]]] = {}
         self._offsets: dict[str, dict[TopicPartition, int]] = {}
         self._dead: dict[tuple[str, str, int, int], DeadLetter] = {}
@@ -147,7 +148,9 @@ class InMemoryEventStore:
         found = [value for key, value in self._state.items() if key[0] == user_id]
         found.sort(key=lambda value: (value[0].timestamp_ms, value[0].event_id))
         searches = sorted(self._searches.get(user_id, []))
-        version = max([sequence for _, sequence in found] + [s[3] for s in searches], default=0)
+        undone = [sequence for (user, _), (_, sequence) in self._undone.items() if user == user_id]
+        changes = [sequence for _, sequence in found] + [s[3] for s in searches] + undone
+        version = max(changes, default=0)
         return History(user_id, version, tuple(entry for entry, _ in found),
                        tuple(query for _, _, query, _ in searches))
 
@@ -165,11 +168,11 @@ class InMemoryEventStore:
         return len(self._applied)
 
     def counts(self) -> dict[str, int]:
-        events = self._applied.values()
+        touched = [e for e in self._applied.values() if e.type is not EventType.UNDO]
         return {
             "events": len(self._applied),
-            "users": len({e.user_id for e in events}),
-            "movies": len({e.item_id for e in events if e.item_id is not None}),
+            "users": len({user for user, *_ in self._state} | set(self._searches)),
+            "movies": len({e.item_id for e in touched if e.item_id is not None}),
             "dead_letters": len(self._dead),
         }
 
@@ -178,7 +181,8 @@ class InMemoryEventStore:
             [*map(str, key), str(entry.rating), str(entry.timestamp_ms), entry.event_id]
             for key, (entry, _) in self._state.items()
         )
-        return hashlib.sha256(json.dumps(lines).encode()).hexdigest()
+        undone = sorted([*pair, *place] for pair, (place, _) in self._undone.items())
+        return hashlib.sha256(json.dumps([lines, undone]).encode()).hexdigest()
 
     def dead_letters(self, limit: int = 100) -> list[DeadLetter]:
         return list(self._dead.values())[::-1][:limit]
@@ -196,14 +200,23 @@ class InMemoryEventStore:
             found = self._searches.setdefault(event.user_id, [])
             found.append((event.timestamp_ms, event.event_id, event.query or "", sequence))
             return
+        place = event.timestamp_ms, event.event_id
+        until, changed = self._undone.get((event.user_id, event.item_id), ((-1, ""), 0))
+        if event.type is EventType.UNDO:
+            for kind in EventType:
+                entry, _ = self._state.get((event.user_id, event.item_id, kind), (None, 0))
+                if entry is not None and (entry.timestamp_ms, entry.event_id) <= place:
+                    del self._state[event.user_id, event.item_id, kind]
+                    changed = sequence
+            self._undone[event.user_id, event.item_id] = max(until, place), changed
+            return
+        if place <= until:
+            return
         key = (event.user_id, event.item_id, event.type)
-        entry = HistoryEntry(
-            event.item_id, event.type, event.rating, event.timestamp_ms, event.event_id)
+        made = HistoryEntry(event.item_id, event.type, event.rating, *place)
         known = self._state.get(key)
-        if known is None or (known[0].timestamp_ms, known[0].event_id) < (
-            entry.timestamp_ms, entry.event_id
-        ):
-            self._state[key] = (entry, sequence)
+        if known is None or (known[0].timestamp_ms, known[0].event_id) < place:
+            self._state[key] = (made, sequence)
 
 
 def _event(row: Mapping[str, Any]) -> Event:

@@ -6,12 +6,14 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from sqlalchemy import Connection
 from sqlalchemy import event as sql_event
 from sqlalchemy.pool import QueuePool
 
@@ -24,12 +26,13 @@ from recommender.types import (
     DeadLetter,
     Event,
     EventType,
+    History,
     HistoryEntry,
     TopicPartition,
 )
 from tests.databases_of_tests import full_disk, locked, new_database
 from tests.fakes import InMemoryEventStore
-from tests.sample_events import NOW_MS, frame_of, rating, search, watch
+from tests.sample_events import NOW_MS, frame_of, rating, search, undo, view, watch
 
 STORES: dict[str, Callable[[Path], EventStore]] = {
     "sqlite": lambda folder: SqlEventStore(new_database(folder, "store")),
@@ -220,16 +223,19 @@ interaction = st.builds(
         if kind == "rate"
         else watch(f"e{n}", user, item, timestamp_ms=NOW_MS + at)
         if kind == "watch"
+        else undo(f"e{n}", user, item, timestamp_ms=NOW_MS + at)
+        if kind == "undo"
         else search(f"e{n}", user, timestamp_ms=NOW_MS + at)
     ),
     st.integers(0, 10**6), st.sampled_from(["u1", "u2"]), st.sampled_from(["m1", "m2"]),
-    st.sampled_from(["rate", "watch", "search"]), st.integers(0, 2), st.sampled_from([1.0, 5.0]),
+    st.sampled_from(["rate", "watch", "undo", "search"]), st.integers(0, 2),
+    st.sampled_from([1.0, 5.0]),
 )  # fmt: skip
 
 
-@hypothesis_settings(max_examples=25)
+@hypothesis_settings(max_examples=40)
 @given(
-    st.lists(interaction, max_size=12, unique_by=lambda e: e.event_id),
+    st.lists(interaction, max_size=14, unique_by=lambda e: e.event_id),
     st.randoms(use_true_random=False),
 )
 def test_the_state_does_not_depend_on_order_batches_or_repetition(
@@ -242,23 +248,115 @@ def test_the_state_does_not_depend_on_order_batches_or_repetition(
             shuffled = [*events, *events[:3]]
             random.shuffle(shuffled)  # type: ignore[attr-defined]
             for event in shuffled:
+                version = other.history(event.user_id).version
+                before = _seen(other, event.user_id)
                 other.apply(frame_of([event]))
+                changed = _seen(other, event.user_id) != before
+                assert (other.history(event.user_id).version > version) is changed
             assert one.state_hash() == other.state_hash()
+            again = make(Path(folder) / name / "c")
+            for chunk in other.event_chunks(0, 3):
+                again.apply(chunk.drop(columns=Columns.SEQUENCE))
+            assert again.state_hash() == other.state_hash()
             for user in ("u1", "u2"):
                 assert one.history(user).entries == other.history(user).entries
                 assert one.history(user).entries == _recomputed(events, user)
 
 
+def _seen(store: EventStore, user: str) -> tuple[object, ...]:
+    history = store.history(user)
+    return history.entries, history.searches
+
+
 def _recomputed(events: list[Event], user: str) -> tuple[object, ...]:
     latest: dict[tuple[str, EventType], Event] = {}
     for e in sorted(events, key=lambda e: (e.timestamp_ms, e.event_id)):
-        if e.user_id == user and e.item_id is not None:
+        if e.user_id == user and e.type is EventType.UNDO:
+            latest = {key: kept for key, kept in latest.items() if key[0] != e.item_id}
+        elif e.user_id == user and e.item_id is not None:
             latest[e.item_id, e.type] = e
     entries = [
         HistoryEntry(e.item_id or "", e.type, e.rating, e.timestamp_ms, e.event_id)
         for e in latest.values()
     ]
     return tuple(sorted(entries, key=lambda entry: (entry.timestamp_ms, entry.event_id)))
+
+
+# --- what was taken back
+
+
+def test_an_undo_takes_back_rating_watch_and_view_of_that_film_of_that_user(
+    store: EventStore,
+) -> None:
+    store.apply(frame_of([
+        rating("a"), watch("b"), view("c"), rating("d", item="m2"), rating("e", user="u2"),
+        search("f"),
+    ]))  # fmt: skip
+    version = store.history("u1").version
+    assert store.apply(frame_of([undo("u", timestamp_ms=NOW_MS + 1)])) == Applied(1, 0)
+    assert state(store) == [("m2", "rate", 4.0, "d")]
+    assert state(store, "u2") == [("m1", "rate", 4.0, "e")]
+    assert store.history("u1").searches == ("star wars",)
+    assert store.history("u1").version > version
+
+
+def test_what_comes_after_an_undo_brings_the_film_back(store: EventStore) -> None:
+    store.apply(frame_of([rating("a"), watch("b"), undo("u", timestamp_ms=NOW_MS + 1)]))
+    assert state(store) == []
+    store.apply(frame_of([watch("c", timestamp_ms=NOW_MS + 2)]))
+    assert state(store) == [("m1", "watch", None, "c")]
+    store.apply(frame_of([rating("d", rating=2.0, timestamp_ms=NOW_MS + 3)]))
+    assert state(store) == [("m1", "watch", None, "c"), ("m1", "rate", 2.0, "d")]
+
+
+def test_what_was_undone_stays_undone_when_it_arrives_late(store: EventStore) -> None:
+    store.apply(frame_of([undo("u")]))
+    before = store.state_hash()
+    late = [rating("late", timestamp_ms=NOW_MS - 1), view("before u")]
+    for event in late:
+        assert store.apply(frame_of([event])) == Applied(1, 0)
+    assert state(store) == []
+    assert store.history("u1").version == 0
+    assert store.state_hash() == before
+    store.apply(frame_of([watch("v after u")]))
+    assert state(store) == [("m1", "watch", None, "v after u")]
+
+
+def test_an_older_undo_does_not_move_a_newer_one(store: EventStore) -> None:
+    store.apply(frame_of([undo("new", timestamp_ms=NOW_MS + 9)]))
+    before = store.state_hash()
+    store.apply(frame_of([undo("old")]))
+    store.apply(frame_of([rating("between", timestamp_ms=NOW_MS + 5)]))
+    assert state(store) == []
+    assert store.state_hash() == before
+
+
+def test_an_undo_of_a_film_never_touched_is_applied_and_changes_nothing_to_be_seen(
+    store: EventStore,
+) -> None:
+    store.apply(frame_of([rating("a")]))
+    seen, counts = store.history("u1"), store.counts()
+    assert store.apply(frame_of([undo("u", item="m9"), undo("v", user="u9")])) == Applied(2, 0)
+    assert store.history("u1") == seen
+    assert store.history("u9") == History("u9", 0)
+    assert store.counts() == counts | {"events": 3}
+
+
+def test_who_took_everything_back_is_no_user_any_more(store: EventStore) -> None:
+    store.apply(frame_of([rating("a"), rating("b", user="u2"), undo("u", user="u2")]))
+    assert store.counts()["users"] == 1
+    assert store.history("u2").entries == ()
+
+
+def test_an_undo_is_one_event_however_often_it_comes(store: EventStore) -> None:
+    taken_back = undo("u", timestamp_ms=NOW_MS + 1)
+    store.apply(frame_of([rating("a"), taken_back]))
+    store.apply(frame_of([rating("b", timestamp_ms=NOW_MS + 2)]))
+    version = store.history("u1").version
+    assert store.apply(frame_of([taken_back])) == Applied(0, 1)
+    assert store.apply(frame_of([undo("u", item="m2", timestamp_ms=NOW_MS + 1)])).conflicts == 1
+    assert state(store) == [("m1", "rate", 4.0, "b")]
+    assert store.history("u1").version == version
 
 
 def test_different_states_have_different_hashes(store: EventStore) -> None:
@@ -279,6 +377,26 @@ def test_searches_are_part_of_the_state(tmp_path: Path) -> None:
     empty = store.state_hash()
     store.apply(frame_of([search("a")]))
     assert store.state_hash() != empty
+
+
+def test_an_undo_finds_what_it_takes_back_by_keys(tmp_path: Path) -> None:
+    engine = new_database(tmp_path, "store")
+    store = SqlEventStore(engine)
+    store.apply(frame_of([rating("a")]))
+    plans: list[str] = []
+    looked_at: list[str] = []
+
+    def note(connection: Connection, _k: object, statement: str, values: Any, *_: object) -> None:
+        if not statement.startswith("EXPLAIN") and " interactions" in statement:
+            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)
+            plans.extend(str(row[3]) for row in plan)
+            looked_at.append(statement)
+
+    sql_event.listen(engine, "before_cursor_execute", note)
+    store.apply(frame_of([undo("u")]))
+    assert len(looked_at) == 3 and any("SEARCH entry" in step for step in plans), plans
+    for table in ("entry", "tombstones", "interactions"):
+        assert not [step for step in plans if step.startswith(f"SCAN {table}")], plans
 
 
 def test_connections_keep_few_pages_and_few_of_them_stay_open(tmp_path: Path) -> None:

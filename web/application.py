@@ -77,7 +77,7 @@ def create_app(
 
     app.after_request(metrics.finish)
     errors.register(app, table.pages, Frame(app, table, admin.key).problem)
-    surface = Surface(table, services, options, access, limits, identifiers.new, admin)
+    surface = Surface(table, services, options, access, limits, identifiers.in_order, admin)
     for register in (*TOPICS, *further_topics):
         register(surface)
     register_exporter(app, table, services.metrics_registry)

@@ -179,6 +179,13 @@ class ViewBody(EventBody):
     item_id: Id = _ITEM
 
 
+class UndoBody(EventBody):
+    """Takes back the user's rating, watch and view of a film, as of the timestamp."""
+
+    kind = EventType.UNDO
+    item_id: Id = _ITEM
+
+
 class SearchBody(EventBody):
     """A search."""
 
@@ -189,7 +196,7 @@ class SearchBody(EventBody):
 
 
 BODY_OF: dict[str, type[EventBody]] = {
-    body.kind.value: body for body in (RateBody, WatchBody, ViewBody, SearchBody)
+    body.kind.value: body for body in (RateBody, WatchBody, ViewBody, SearchBody, UndoBody)
 }
 
 

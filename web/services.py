@@ -95,7 +95,8 @@ class WebOptions:
     """Plain values. `limits_storage_uri` is a storage of the `limits` library.
 
     `session_secret` signs the cookies of the pages, which end after `session_s`; `login_limit` is
-    a limit of attempts by address.
+    a limit of attempts by address. `page_wait_s` is how long a page waits for what its visitor did
+    to be applied.
     """
 
     client_keys_required: bool = False
@@ -113,3 +114,4 @@ class WebOptions:
     session_s: int = 12 * 3600
     cookies_secure: bool = False
     login_limit: str = "10 per minute"
+    page_wait_s: float = 1.0

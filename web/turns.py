@@ -24,7 +24,7 @@ from recommender.types import Acceptance, AuditEntry, Event
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-SHORT_CALLS = frozenset({"/recommend", "/rate", "/watch"})
+SHORT_CALLS = frozenset({"/recommend", "/rate", "/watch", "/undo"})
 _SHORT_PREFIX = "/recommend/"
 
 

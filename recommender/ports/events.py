@@ -138,10 +138,11 @@ class EventStore(Protocol):
         `frame` has the columns of `recommender.schemas.Columns.EVENT`, validated. An event id
         applied before changes nothing: the same content (`event_codec.same_row`) is a duplicate,
         other content a conflict, stored as the dead letter that `set_aside` makes of it (only
-        counted without). The state does not depend on the order of application:
-        a rating is replaced only by one with a later (timestamp, event_id). Unknown films get
-        a placeholder. A dead letter of the same (cluster, topic, partition, offset) is kept
-        once.
+        counted without). The state does not depend on the order of application: a rating is
+        replaced only by one with a later (timestamp, event_id), and an undo takes back what its
+        user did with its film up to its own (timestamp, event_id), also what is applied after it.
+        Unknown films get a placeholder, though not from an undo. A dead letter of the same
+        (cluster, topic, partition, offset) is kept once.
         """
         ...
 

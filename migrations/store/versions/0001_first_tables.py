@@ -165,10 +165,21 @@ def upgrade() -> None:
         sa.Column("changed_at_ms", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("slot", name="pk_serving_choice"),
     )
+    op.create_table(
+        "tombstones",
+        sa.Column("user_id", sa.String(length=128), nullable=False),
+        sa.Column("item_id", sa.String(length=128), nullable=False),
+        sa.Column("timestamp_ms", sa.BigInteger(), nullable=False),
+        sa.Column("event_id", sa.String(length=256), nullable=False),
+        sa.Column("sequence", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("user_id", "item_id", name="pk_tombstones"),
+        sqlite_with_rowid=False,
+    )
 
 
 def downgrade() -> None:
     """Drop them."""
+    op.drop_table("tombstones")
     op.drop_table("serving_choice")
     op.drop_table("searches")
     op.drop_table("people")
