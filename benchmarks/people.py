@@ -8,8 +8,6 @@ from typing import Any
 
 from playwright.sync_api import Browser, BrowserContext, Page
 
-KNOWN_USER = "u1"
-
 
 class Person(StrEnum):
     """Who opens a page."""
@@ -22,12 +20,15 @@ class Person(StrEnum):
 class People:
     """Makes browser contexts of some person, who has signed in once for all of them.
 
-    `address` is that of the program, `admin_secret` an administrator's key.
+    `address` is that of the program, `admin_secret` an administrator's key, `known_user` a user
+    of its data.
     """
 
-    def __init__(self, browser: Browser, address: str, admin_secret: str) -> None:
+    def __init__(self, browser: Browser, address: str, admin_secret: str, known_user: str
+                 ) -> None:
         self.address = address
         self.admin_secret = admin_secret
+        self.known_user = known_user
         self._browser = browser
         self._kept: dict[Person, Any] = {}
 
@@ -48,7 +49,7 @@ class People:
             if person is Person.ADMIN:
                 log_in(context.new_page(), self.admin_secret)
             elif person is Person.KNOWN:
-                become(context.new_page(), KNOWN_USER)
+                become(context.new_page(), self.known_user)
             return context.storage_state()
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from application import compose
-from benchmarks.people import KNOWN_USER, Person
+from benchmarks.people import People, Person
 from benchmarks.program import Program
 from settings import Settings
 from web.operations import Operation, Who
@@ -71,13 +71,13 @@ def registered_pages() -> tuple[Operation, ...]:
     return tuple(o for o in found if o.page and o.method == "GET")
 
 
-def example_values(program: Program, admin_secret: str) -> dict[str, str]:
+def example_values(program: Program, people: People) -> dict[str, str]:
     """A value for each parameter of a page, from what the running program holds."""
-    admin = {"Authorization": f"Bearer {admin_secret}"}
-    answer = program.ask("GET", f"/recommend?user_id={KNOWN_USER}&k=1")
+    admin = {"Authorization": f"Bearer {people.admin_secret}"}
+    answer = program.ask("GET", f"/recommend?user_id={people.known_user}&k=1")
     models = program.ask("GET", "/models", headers=admin)
     return {
-        "user_id": KNOWN_USER,
+        "user_id": people.known_user,
         "item_id": answer.json()["recommendations"][0]["item_id"],
         "request_id": answer.headers["x-request-id"],
         "version_id": models.json()["serving"],

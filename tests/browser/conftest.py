@@ -15,7 +15,7 @@ from composition import open_log
 from recommender.topics import RATINGS
 from recommender.types import Message
 from tests.browser.watched import watched_page
-from tests.running_server import Home, prepared_home, soon
+from tests.running_server import SMALL, Home, prepared_home, soon
 
 BROKEN = b'{"user_id":"u1","item_id":"m1","rating":7}'
 
@@ -45,8 +45,12 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="package")
 def people(home: Home, program: Program, browser: Browser) -> People:
+    """The known visitor has done a little: every mark occurs, and pages stay short."""
     secret = home.admin["Authorization"].removeprefix("Bearer ")
-    return People(browser, program.address, secret)
+    with closing(home.side()) as side:
+        known = next(user for user in map("u{}".format, range(1, SMALL.n_users + 1))
+                     if 8 <= len(side.store.history(user).entries) <= 16)
+    return People(browser, program.address, secret, known)
 
 
 @pytest.fixture

@@ -59,7 +59,7 @@ def contexts(people: People) -> Iterator[Callable[[Person, bool], BrowserContext
 
 @pytest.fixture(scope="module")
 def examples(program: Program, people: People) -> dict[str, str]:
-    return example_values(program, people.admin_secret)
+    return example_values(program, people)
 
 
 @pytest.fixture(scope="module", params=visits(), ids=str)
