@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -43,17 +43,24 @@ def event_frame(events: Iterable[Event]) -> pd.DataFrame:
 
 
 class InMemoryOutbox:
-    """Keeps accepted events in order; `refuses` makes it answer as a full store does."""
+    """Keeps accepted events in order; `refuses` makes it answer as a full store does.
+
+    `on_accepted` is called with what each call accepted.
+    """
 
     def __init__(self, ratings_per_hour: int | None = None) -> None:
         self.events: dict[str, Event] = {}
         self.refuses = False
+        self.on_accepted: Callable[[list[Event]], object] = lambda events: None
         self._quota = ratings_per_hour
 
     def accept(self, events: Sequence[Event]) -> list[Acceptance]:
         if self.refuses:
             raise StoreUnavailable("the queue is full", retry_after_s=7)
-        return [self._one(event) for event in events]
+        acceptances = [self._one(event) for event in events]
+        self.on_accepted([event for event, acceptance in zip(events, acceptances, strict=True)
+                          if acceptance.outcome is Outcome.ACCEPTED])
+        return acceptances
 
     def depth(self) -> int:
         if self.refuses:

@@ -134,14 +134,6 @@ def test_a_further_topic_is_routed_and_described(world: World, document: dict[st
     assert [p["name"] for p in described["parameters"]] == ["name", "times"]
 
 
-def test_the_address_alone_leads_to_the_page(world: World, document: dict[str, Any]) -> None:
-    answer = world.client.get("/")
-    assert (answer.status_code, answer.headers["Location"]) == (302, "/docs")
-    assert world.client.get("/", follow_redirects=True).status_code == 200
-    described = document["paths"]["/"]["get"]
-    assert described["security"] == [] and "302" in described["responses"]
-
-
 class _Page(HTMLParser):
     def __init__(self) -> None:
         super().__init__()

@@ -27,7 +27,7 @@ from tests.fakes import (
     event_frame,
 )
 from web.application import create_app
-from web.services import Services, WebOptions
+from web.services import Services, SimilarFilms, WebOptions
 from web.surface import Register, Surface
 
 NOW_MS = 1_795_000_000_000
@@ -113,7 +113,8 @@ class World:
 
     def __init__(self, options: WebOptions | None = None, ratings_per_hour: int | None = None,
                  telemetry: Any = None, registry: CollectorRegistry | None = None,
-                 further_topics: Iterable[Register] = ()) -> None:
+                 further_topics: Iterable[Register] = (),
+                 similar: SimilarFilms | None = None) -> None:
         self.clock = Clock()
         self.outbox = InMemoryOutbox(ratings_per_hour)
         self.store = InMemoryEventStore()
@@ -133,7 +134,7 @@ class World:
             audit_log=self.audit_log, telemetry=self.telemetry, serving=self.serving,
             retrain=self.retrain,
             switch=InMemorySwitch(self.clock, self.allow_list, self.audit_log, self.serving),
-            similar=neighbours, manifest=self.manifests.get, bus_reachable=lambda: self.bus_up,
+            similar=similar or neighbours, manifest=self.manifests.get, bus_reachable=lambda: self.bus_up,
             metrics_registry=registry or CollectorRegistry(), now_ms=self.clock)
         self.options = options or WebOptions(rate_limit_per_minute=UNLIMITED)
         self.surface: Surface

@@ -69,5 +69,6 @@ def _found(number: int, asked: bool) -> str:
         return "No film was found." if asked else "There are no films yet."
     if not asked:
         return "What most people took"
-    more = ", those most taken" if number == _FOUND_MAX else ""
-    return f"{number} {'film' if number == 1 else 'films'}{more}"
+    if number == _FOUND_MAX:
+        return f"The {number} most taken of those found"
+    return f"{number} {'film' if number == 1 else 'films'} found"
