@@ -53,12 +53,19 @@ FURTHER = (
 
 def visits() -> list[Visit]:
     """Everything to look at: each registered page, then `FURTHER`."""
-    return [visit for page in registered_pages() for visit in _of(page)] + list(FURTHER)
+    opened = (page for page in registered_pages() if page.method == "GET")
+    return [visit for page in opened for visit in _of(page)] + list(FURTHER)
+
+
+def forms() -> list[Visit]:
+    """Every form of a page (POST), as the person for whom it is."""
+    return [Visit(page.rule, Person.ADMIN if page.who is Who.ADMIN else Person.KNOWN)
+            for page in registered_pages() if page.method == "POST"]
 
 
 @cache
 def registered_pages() -> tuple[Operation, ...]:
-    """The pages of the composed program that can be opened (GET)."""
+    """The pages of the composed program, and their forms."""
     found: list[Operation] = []
 
     def note(surface: Surface) -> None:
@@ -68,7 +75,7 @@ def registered_pages() -> tuple[Operation, ...]:
         settings = Settings(data_folder=Path(folder) / "data",
                             registry_folder=Path(folder) / "registry")
         compose(settings, [note]).stop()
-    return tuple(o for o in found if o.page and o.method == "GET")
+    return tuple(operation for operation in found if operation.page)
 
 
 def example_values(program: Program, people: People) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import closing
 
@@ -13,17 +14,23 @@ from benchmarks.people import People, Person
 from benchmarks.program import Program
 from composition import open_log
 from recommender.topics import RATINGS
-from recommender.types import Message
+from recommender.types import DeadLetter, Message
 from tests.browser.watched import watched_page
-from tests.running_server import SMALL, Home, prepared_home, soon
+from tests.fakes import event_frame
+from tests.running_server import AT_MS, SMALL, Home, prepared_home, soon
 
 BROKEN = b'{"user_id":"u1","item_id":"m1","rating":7}'
+MENDED = {"user_id": "u-mended", "item_id": "m1", "rating": 4}
 
 
 @pytest.fixture(scope="package")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    """Three models, an administrator's key, and on the bus a rating that nobody can apply."""
+    """Three models, an administrator's key; on the bus a rating that nobody can apply, and among
+    the dead letters one that would be taken now."""
     home = prepared_home(tmp_path_factory.mktemp("home-of-pages"))
+    with closing(home.side()) as side:
+        side.store.apply(event_frame([]), dead_letters=[DeadLetter(
+            "earlier", RATINGS, 0, 0, None, json.dumps(MENDED).encode(), "mended since", AT_MS)])
     with closing(open_log(home.settings())) as log:
         log.publish([Message(RATINGS, "u1", BROKEN)])
     return home
@@ -33,7 +40,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
 def program(home: Home) -> Iterator[Program]:
     with home.program().start() as program:
         with closing(home.side()) as side:
-            soon(lambda: side.store.counts()["dead_letters"])
+            soon(lambda: side.store.counts()["dead_letters"] == 2)
         yield program
 
 
