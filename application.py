@@ -29,6 +29,7 @@ from recommender.types import ModelRecord
 from settings import Settings
 from web import recommend
 from web.application import create_app
+from web.body_slots import BodySlots
 from web.cards import Cards
 from web.pages import visitor_pages
 from web.recommend import Lists
@@ -67,6 +68,8 @@ class Application:
     def start(self) -> None:
         """Load the model and start the threads; returns when requests can be answered."""
         self.watch.check()
+        for name in self.flask.jinja_env.list_templates():
+            self.flask.jinja_env.get_template(name)  # 200 ms that the first visitor need not wait
         self.ingest.start()
         self.scheduler.start()
         # What is loaded by now stays: the collector need not walk it (pauses of 100 ms, measured).
@@ -157,7 +160,9 @@ def _flask(parts: _Parts, further_topics: Iterable[Register]) -> Flask:
                        [recommend.topic(lists),
                         visitor_pages.topic(lists, parts.cards, _loader(parts.settings)),
                         *further_topics])
-    flask.wsgi_app = turns.wrap(flask.wsgi_app)  # type: ignore[method-assign,assignment]
+    slots = BodySlots(parts.settings.body_threads(), parts.telemetry.body_refused)
+    in_turn = turns.wrap(flask.wsgi_app)
+    flask.wsgi_app = slots.wrap(in_turn)  # type: ignore[method-assign,assignment]
     return flask
 
 
@@ -251,6 +256,7 @@ def _web_options(settings: Settings) -> WebOptions:
         rate_limit_blocked_after=settings.rate_limit_blocked_after,
         rate_limit_block_s=settings.rate_limit_block_s,
         trusted_proxies=settings.trusted_proxies,
+        model_followed=settings.models[0],
         cors_origins=tuple(settings.cors_origins),
         session_secret=open_session_secret(settings.session_secret()),
         session_s=settings.session_s,

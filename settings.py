@@ -42,8 +42,11 @@ class Settings(BaseSettings):
     """Port to listen on."""
     blocking_threads: int = Field(default=16, ge=1, le=256)
     """Threads that answer requests: as many events can share one fsync."""
-    backpressure_requests: int = Field(default=128, ge=1)
-    """Requests taken from connections at once; more wait in the connections."""
+    backpressure_requests: int = Field(default=512, ge=1)
+    """Connections held at once, idle ones too; more wait until one is closed. Each takes a file
+    descriptor."""
+    header_read_timeout_s: float = Field(default=15, ge=0.1)
+    """A connection that sends no whole request head for so long, an idle one too, is closed."""
     request_body_max_bytes: int = Field(default=1 << 20, ge=1024)
     """A larger body is answered with 413."""
     batch_lines_max: int = Field(default=10_000, ge=1)
@@ -124,8 +127,8 @@ class Settings(BaseSettings):
     """Seconds between retrains."""
     snapshot_interval_s: int = Field(default=3_600, ge=10)
     """Seconds between Parquet snapshots."""
-    models: list[str] = ["transition_knn", "knn", "popularity"]
-    """Models fitted by a retrain; the first is the one to serve."""
+    models: list[str] = Field(default=["transition_knn", "knn", "popularity"], min_length=1)
+    """Models fitted by a retrain, at least one; the first is the one to serve until a switch."""
     split: str = Field(default="temporal", pattern="^(temporal|leave_last_out)$")
     """How validation events are chosen: `temporal` (last tenth) or `leave_last_out`."""
     gate_margin: float = Field(default=0.05, ge=0, le=1)
@@ -171,6 +174,8 @@ class Settings(BaseSettings):
             yield "client_keys_required: production needs client keys"
         if self.ratings_per_hour == 0:
             yield "ratings_per_hour: production needs a limit"
+        if self.cookies_secure is False:
+            yield "cookies_secure: production sends cookies over HTTPS only"
         for origin in self.cors_origins:
             if _PATTERN_CHARACTERS & set(origin):
                 yield f"cors_origins: production needs exact origins, not {origin!r}"
@@ -181,6 +186,10 @@ class Settings(BaseSettings):
             return ip_address(self.host).is_loopback
         except ValueError:
             return self.host == "localhost"
+
+    def body_threads(self) -> int:
+        """Threads that may wait for request bodies at once: three quarters, at least one."""
+        return max(1, self.blocking_threads * 3 // 4)
 
     def store(self) -> str:
         """URL of the event store."""

@@ -200,6 +200,7 @@ api_keys = Table(
     Column("user_id", _Id),
     Column("created_at_ms", BigInteger, nullable=False),
     Column("revoked_at_ms", BigInteger),
+    Column("sessions_ended_ms", BigInteger),
 )
 audit_log = Table(
     "audit_log",

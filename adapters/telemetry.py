@@ -55,6 +55,9 @@ class PrometheusTelemetry:
             "reco_gate_refusals_total", "Trained models that the gate refused", "reason")
         self._dropped = self._counter(
             "reco_response_log_dropped_total", "Answers not logged: the queue was full")
+        self._bodies_refused = self._counter(
+            "reco_request_bodies_refused_total",
+            "Requests answered 503: too many bodies were on their way")
         self._limiter_failures = self._counter(
             "reco_rate_limiter_failures_total", "Requests let through: the limiter failed")
 
@@ -125,6 +128,10 @@ class PrometheusTelemetry:
     def responses_dropped(self, count: int) -> None:
         """Count answers that were not logged."""
         self._dropped.inc(count)
+
+    def body_refused(self) -> None:
+        """Count a request refused because too many bodies were on their way."""
+        self._bodies_refused.inc()
 
     def rate_limiter_failed(self) -> None:
         """Count a request that passed because the limiter could not count it."""

@@ -112,10 +112,10 @@ def _wire_time(at_ms: int) -> int | str:
 def decode(value: bytes, origin: Origin) -> Row | str:
     """The columns of an event from a record of any producer, or the reason why it is none.
 
-    Aliases: movie_id = item_id, ts = timestamp. A missing type follows from the topic (only an
-    undo always tells its type), a missing time is that of the record, a missing event_id is made from the origin; fields that the type
-    does not have are left out. Whether the values are acceptable (ranges, id pattern) is for
-    `recommender.schemas` to say.
+    Aliases: movie_id = item_id, ts = timestamp. A missing type follows from the topic (an undo
+    always tells its own), a missing time is that of the record, a missing event_id is made from
+    the origin; fields that the type does not have are left out. Whether the values are acceptable
+    (ranges, id pattern) is for `recommender.schemas` to say.
     """
     try:
         fields = orjson.loads(value)

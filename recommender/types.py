@@ -268,7 +268,10 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """A key as stored: never the secret itself. `user_id` binds a client key to one user."""
+    """A key as stored: never the secret itself. `user_id` binds a client key to one user.
+
+    Logins to the pages with it, begun at `sessions_ended_ms` or before, are over.
+    """
 
     key_id: str
     role: Role
@@ -276,6 +279,7 @@ class ApiKey:
     created_at_ms: int
     user_id: str | None = None
     revoked_at_ms: int | None = None
+    sessions_ended_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,6 +78,11 @@ document.addEventListener("submit", (event) => {
   }
 });
 
+// The second click of a double click would hit what has come in the place of the first one's.
+document.addEventListener("click", (event) => {
+  if (event.detail > 1 && event.target.closest("form[data-into] button")) event.preventDefault();
+});
+
 // A search answers as one types, at most four times a second.
 let waiting = 0;
 document.addEventListener("input", (event) => {

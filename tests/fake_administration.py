@@ -119,6 +119,11 @@ class InMemoryApiKeys:
                 return True
         return False
 
+    def end_sessions(self, key_id: str, at_ms: int) -> None:
+        for digest, key in self._keys.items():
+            if key.key_id == key_id and (key.sessions_ended_ms or 0) < at_ms:
+                self._keys[digest] = replace(key, sessions_ended_ms=at_ms)
+
     def keys(self) -> list[ApiKey]:
         return list(self._keys.values())
 
@@ -191,6 +196,9 @@ class CountingTelemetry:
 
     def responses_dropped(self, count: int) -> None:
         self.counted["responses_dropped",] += count
+
+    def body_refused(self) -> None:
+        self.counted["body_refused",] += 1
 
     def rate_limiter_failed(self) -> None:
         self.counted["rate_limiter_failed",] += 1

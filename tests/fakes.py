@@ -147,6 +147,12 @@ class InMemoryEventStore:
             self._dead.setdefault(_place(letter), letter)
         return Applied(applied, len(frame) - applied - conflicts, conflicts, tuple(letters))
 
+    def begin_as(self, other: InMemoryEventStore) -> None:
+        """Hold what another store holds; quicker than to apply it once more."""
+        self._applied, self._state = dict(other._applied), dict(other._state)
+        self._undone = dict(other._undone)
+        self._searches = {user: list(found) for user, found in other._searches.items()}
+
     def offsets(self, group: str = "ingest") -> dict[TopicPartition, int]:
         return dict(self._offsets.get(group, {}))
 

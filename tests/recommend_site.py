@@ -17,6 +17,7 @@ from recommender.serving import EncodedUser, similar
 from recommender.simulate import World as Simulated
 from recommender.simulate import WorldSpec, simulate_world
 from recommender.types import Event, EventType, ModelStatus
+from tests.fakes import InMemoryEventStore
 from tests.small_data import bundle_of
 from tests.web_world import Clock, World
 from web.cards import Cards
@@ -65,7 +66,7 @@ class Site(World):
         super().__init__(web_options, ratings_per_hour, telemetry, telemetry.registry,
                          [lists, self.further_topic], similar)
         self.add_movies(*simulated().movies)
-        self.store.apply(simulated().events)
+        self.store.begin_as(applied())
         self.cards.refresh()
         if model is not None:
             self.serve(model)
@@ -102,6 +103,13 @@ class Site(World):
 @cache
 def simulated() -> Simulated:
     return simulate_world(SPEC)
+
+
+@cache
+def applied() -> InMemoryEventStore:
+    store = InMemoryEventStore()
+    store.apply(simulated().events)
+    return store
 
 
 @cache

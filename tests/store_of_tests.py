@@ -5,12 +5,22 @@ from __future__ import annotations
 import atexit
 import shutil
 import tempfile
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+import pytest
 from sqlalchemy import Engine
 
 from adapters.database import open_database
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    """An empty store, for tests that import this fixture."""
+    engine = new_store(tmp_path)
+    yield engine
+    engine.dispose()
 
 
 def new_store(folder: Path) -> Engine:

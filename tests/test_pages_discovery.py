@@ -303,7 +303,7 @@ def test_only_those_who_may_ask_for_a_trace_are_led_to_it() -> None:
 
 
 def offered_models(page: str) -> list[str]:
-    select = re.search(r'<select name="model".*?</select>', page, re.S)
+    select = re.search(r'<select name="model".*?</select>', page, re.DOTALL)
     return re.findall(r'<option value="([^"]*)"', select[0]) if select else []
 
 

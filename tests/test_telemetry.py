@@ -35,6 +35,7 @@ def test_every_metric_of_the_contract_is_there_under_its_name() -> None:
     telemetry.gate_refusal("ndcg")
     telemetry.responses_dropped(6)
     telemetry.rate_limiter_failed()
+    telemetry.body_refused()
     found = samples(made)
     assert found["reco_requests_total", "route=/recommend", "status=200"] == 1
     assert found["reco_request_seconds_sum", "route=/recommend"] == 0.004
@@ -53,6 +54,7 @@ def test_every_metric_of_the_contract_is_there_under_its_name() -> None:
     assert found["reco_gate_refusals_total", "reason=ndcg"] == 1
     assert found["reco_response_log_dropped_total",] == 6
     assert found["reco_rate_limiter_failures_total",] == 1
+    assert found["reco_request_bodies_refused_total",] == 1
 
 
 def test_the_age_of_the_model_is_told_at_the_time_of_reading() -> None:

@@ -12,7 +12,16 @@ from prometheus_client import CollectorRegistry
 from recommender.errors import NotFound
 from recommender.retraining import RetrainAnswer, RetrainStatus
 from recommender.serving_state import ServedModel, ServingState
-from recommender.types import AuditEntry, Event, ModelRecord, ModelStatus, Movie, Role
+from recommender.types import (
+    HELD,
+    AuditEntry,
+    Event,
+    ModelRecord,
+    ModelStatus,
+    Movie,
+    Role,
+    ServingChoice,
+)
 from tests.fake_administration import (
     CountingTelemetry,
     InMemoryAllowList,
@@ -88,7 +97,9 @@ class InMemorySwitch:
         found = self._allow_list.find(reference)
         if found is None:
             raise NotFound(f"there is no model {reference}")
-        record = self._allow_list.serve(found.version_id, self._clock())
+        by_name = action == "switch" and reference == found.name
+        choice = ServingChoice(found.name) if by_name else HELD
+        record = self._allow_list.serve(found.version_id, self._clock(), choice=choice)
         served = served_model(record)
         self._serving.swap(served)
         self._audit_log.append(
@@ -134,7 +145,8 @@ class World:
             audit_log=self.audit_log, telemetry=self.telemetry, serving=self.serving,
             retrain=self.retrain,
             switch=InMemorySwitch(self.clock, self.allow_list, self.audit_log, self.serving),
-            similar=similar or neighbours, manifest=self.manifests.get, bus_reachable=lambda: self.bus_up,
+            similar=similar or neighbours, manifest=self.manifests.get,
+            bus_reachable=lambda: self.bus_up,
             metrics_registry=registry or CollectorRegistry(), now_ms=self.clock)
         self.options = options or WebOptions(rate_limit_per_minute=UNLIMITED)
         self.surface: Surface

@@ -76,7 +76,7 @@ def create_app(
         access.check(request)
 
     app.after_request(metrics.finish)
-    errors.register(app, table.pages, Frame(app, table, admin.key).problem)
+    errors.register(app, table.pages, Frame(app, table).problem)
     surface = Surface(table, services, options, access, limits, identifiers.in_order, admin)
     for register in (*TOPICS, *further_topics):
         register(surface)

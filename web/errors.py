@@ -133,9 +133,13 @@ def register(app: Flask, pages: Collection[str],
         problem = _problem(error)
         if isinstance(problem, HTTPException):
             return problem
-        if _wants_page(pages):
+        if not _wants_page(pages):
+            return problem_answer(problem)
+        try:
             return as_page(problem)
-        return problem_answer(problem)
+        except Exception:  # noqa: BLE001 (the request must still be answered)
+            _log.exception("problem_page_failed", request_id=this_request().request_id)
+            return problem_answer(problem)
 
     app.register_error_handler(Exception, answer)
 

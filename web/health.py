@@ -13,6 +13,7 @@ from web.surface import Surface
 
 _log = structlog.get_logger("web")
 _OK = "ok"
+_STEADY_S = 30
 
 
 class HealthRoutes:
@@ -25,6 +26,7 @@ class HealthRoutes:
         self._bus_reachable = services.bus_reachable
         self._now_ms = services.now_ms
         self._started_at_ms = services.now_ms()
+        self._outbox_refused_at_ms: int | None = None
 
     def health(self) -> Response:
         """The process answers; which model serves."""
@@ -70,11 +72,20 @@ class HealthRoutes:
         return _OK if reachable else "does not answer"
 
     def _outbox_check(self) -> str:
+        """Not ok until it has refused nothing for a while.
+
+        A disk that is nearly full takes a small write and refuses the next large one.
+        """
+        now_ms = self._now_ms()
         try:
             self._outbox.depth()
         except StoreUnavailable as error:
             _log.warning("outbox_unavailable", reason=str(error))
+            self._outbox_refused_at_ms = now_ms
             return "does not answer"
+        refused_at_ms = self._outbox_refused_at_ms
+        if refused_at_ms is not None and now_ms - refused_at_ms < _STEADY_S * 1000:
+            return f"answers again, for less than {_STEADY_S} s"
         return _OK
 
 

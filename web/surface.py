@@ -16,7 +16,8 @@ from web.services import Services, WebOptions
 class Surface:
     """The application being made.
 
-    `new_id` makes ids of 36 characters, each above the last; `admin` is the session of who is logged in.
+    `new_id` makes ids of 36 characters, each above the last; `admin` is the session of who is
+    logged in.
     """
 
     table: RouteTable

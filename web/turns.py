@@ -20,6 +20,7 @@ from werkzeug.wsgi import get_content_length
 
 from recommender.ports import AuditLog, Outbox
 from recommender.types import Acceptance, AuditEntry, Event
+from web.errors import ProblemError
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -87,8 +88,8 @@ def _read_ahead(environ: WSGIEnvironment, limit: int) -> None:
         while length > 0 and (part := stream.read(length)):
             parts.append(part)
             length -= len(part)
-    except (OSError, ValueError):
-        return  # the client is gone: the application reads the same error and answers it
+    except (OSError, ValueError, ProblemError):
+        return  # gone, or not let in: the application reads the same error and answers it
     environ["wsgi.input"] = BytesIO(b"".join(parts))
 
 

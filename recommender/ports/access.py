@@ -24,6 +24,10 @@ class ApiKeys(Protocol):
         """End a key; False when it is unknown or ended."""
         ...
 
+    def end_sessions(self, key_id: str, at_ms: int) -> None:
+        """End all logins with this key that began at `at_ms` or before."""
+        ...
+
     def keys(self) -> list[ApiKey]:
         """All, also the revoked."""
         ...

@@ -92,6 +92,10 @@ class Telemetry(Protocol):
         """Answers not logged: the queue was full."""
         ...
 
+    def body_refused(self) -> None:
+        """A request answered 503: too many threads waited for bodies."""
+        ...
+
     def rate_limiter_failed(self) -> None:
         """A request let through because the limiter failed."""
         ...

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import orjson
 from flask import Response, url_for
 from pydantic import BaseModel
@@ -29,10 +31,9 @@ class DiscoveryQuery(BaseModel):
     genre: Text = ""
     model: Text = ""
 
-    def address(self, **changes: object) -> str:
-        """The address of this page, changed so."""
-        values = self.model_dump(exclude_defaults=True) | changes
-        return url_for("discovery.discovery", **values)
+    def address(self) -> str:
+        """The address of this page."""
+        return url_for("discovery.discovery", **self.model_dump(exclude_defaults=True))
 
 
 class DiscoveryRoutes:
@@ -86,12 +87,12 @@ class DiscoveryRoutes:
             suggested=SUGGESTED, genres=desk.genre_choices(), models=desk.models.offered(),
             may_choose=desk.visitors.may_choose, lately=desk.visitors.lately(), films_max=FILMS_MAX)
 
-    def _answer(self, who: str, asked: DiscoveryQuery) -> dict[str, object]:
+    def _answer(self, who: str, asked: DiscoveryQuery) -> dict[str, Any]:
         request = this_request()
         options = RecommendOptions(min(asked.k, FILMS_MAX), genre=asked.genre or None)
         body = self._answers.give(self._desk.models.lists(asked.model or None), who, options,
                                   request.request_id, request.started)
-        answer: dict[str, object] = orjson.loads(body)
+        answer: dict[str, Any] = orjson.loads(body)
         return answer
 
 

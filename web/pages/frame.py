@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import lru_cache
 from http import HTTPStatus
@@ -12,9 +11,9 @@ from typing import Any
 
 from flask import Flask, Response, current_app, redirect, render_template, session, url_for
 from jinja2 import StrictUndefined
+from markupsafe import Markup
 from werkzeug.wrappers import Response as AnyResponse
 
-from recommender.types import ApiKey
 from web.errors import ProblemError
 from web.operations import Operation, RouteTable, Who
 from web.pages import forms
@@ -29,14 +28,19 @@ _DASH = "\u2013"
 def page(template: str, status: int = 200, **values: Any) -> Response:
     """A page, or the block of it that the script asked for by name to put it in place."""
     wanted = this_request().headers.get(FRAGMENT_HEADER)
+    # Taken here for fragments too: else it would show up later, on a page it says nothing of.
+    told = _take_notice()
     if wanted is None:
-        return _html(render_template(template, **values), status)
+        return _html(render_template(template, notice=told, **values), status)
     found = current_app.jinja_env.get_template(template)
     block = found.blocks.get(wanted)
     if block is None:
         raise ProblemError(400, f"{FRAGMENT_HEADER}: this page has no part named so")
     current_app.update_template_context(values)
-    return _html("".join(block(found.new_context(values))), status)
+    text = "".join(block(found.new_context(values)))
+    if told is not None:
+        text += Markup('<span data-tell="{}" hidden></span>').format(told)
+    return _html(text, status)
 
 
 def _html(text: str, status: int) -> Response:
@@ -54,22 +58,29 @@ def notice(text: str) -> None:
     session[_NOTICE] = text
 
 
+def _take_notice() -> str | None:
+    told: str | None = session.pop(_NOTICE, None)
+    return told
+
+
 def is_fragment() -> bool:
     """Whether the script asks, and wants a part of a page instead of a redirection."""
     return FRAGMENT_HEADER in this_request().headers
 
 
 class Frame:
-    """What every template may use; `admin` tells who is logged in."""
+    """What every template may use: `ui`, the components, and who is logged in, as `admin`."""
 
-    def __init__(self, app: Flask, table: RouteTable, admin: Callable[[], ApiKey | None]) -> None:
+    def __init__(self, app: Flask, table: RouteTable) -> None:
         self._app = app
         self._table = table
-        self._admin = admin
         app.jinja_env.undefined = StrictUndefined
         app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
         app.jinja_env.filters.update(moment=moment, number=number, share=share)
         app.context_processor(self._values)
+        # Global, so that they are there in a block that is rendered alone, as a fragment.
+        app.jinja_env.globals["csrf_token"] = forms.token
+        app.jinja_env.globals["ui"] = app.jinja_env.get_template("components.html").module
 
     def problem(self, problem: ProblemError) -> AnyResponse:
         """An error as a page; to the login when that is what is missing."""
@@ -79,7 +90,7 @@ class Frame:
         # Whole, also for the script: it tells what the page says.
         answer = _html(
             render_template("problem.html", problem=problem, request_id=request.request_id,
-                            title=HTTPStatus(problem.status).phrase),
+                            title=HTTPStatus(problem.status).phrase, notice=None),
             problem.status)
         answer.headers.extend(problem.headers)
         return answer
@@ -89,13 +100,12 @@ class Frame:
         in_admin = request.path.startswith("/admin")
         return {
             "asset": self._asset,
-            "csrf_token": forms.token,
             "visitor": visitor(),
-            "admin": self._admin() if in_admin else None,
+            # As the access check found it: a page about a store that is away reads no store.
+            "admin": request.key if in_admin else None,
             "menu": self._menu(Who.ADMIN if in_admin else Who.CLIENT),
             "path": request.path,
             "in_admin": in_admin,
-            "take_notice": lambda: session.pop(_NOTICE, None),
         }
 
     def _menu(self, who: Who) -> list[Operation]:

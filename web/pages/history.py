@@ -66,12 +66,13 @@ class HistoryRoutes:
             rated=sum(mark.rating is not None for mark in found.values()),
             watched=sum(mark.watched for mark in found.values()),
             searches=() if history is None else history.searches[::-1][:_PER_PAGE],
-            may_choose=self._desk.visitors.may_choose, here=_address(at), newer=_address(at - 1) if at > 1 else None,
+            may_choose=self._desk.visitors.may_choose, here=_address(at),
+            newer=_address(at - 1) if at > 1 else None,
             older=_address(at + 1) if at < last else None)
 
 
 def _address(at: int) -> str:
-    return url_for("history.history", **({} if at == 1 else {"page": at}))
+    return url_for("history.history", page=None if at == 1 else at)
 
 
 def _asked() -> PageQuery:

@@ -7,6 +7,7 @@ from flask import Response, redirect
 from pydantic import BaseModel
 from werkzeug.wrappers import Response as AnyResponse
 
+from recommender.errors import StoreUnavailable
 from recommender.types import AuditEntry
 from web.operations import Who, page
 from web.pages import frame
@@ -41,20 +42,28 @@ class LoginRoutes:
     def log_in(self) -> AnyResponse:
         """Begin a session, or show the form again."""
         form = form_fields(LoginForm, this_request())
-        key = self._admin.begin(form.key.strip())
-        actor = f"key:{key.key_id}" if key else f"address:{this_request().remote_addr}"
-        self._audit(actor, "done" if key else "401 no administrator's key")
+        key = self._admin.verify(form.key.strip())
         if key is None:
+            self._audit_refusal()
             return frame.page("login.html", 401, next=_inside(form.next), wrong=True)
+        # First: nobody gets in without an entry.
+        self._audit(f"key:{key.key_id}", "done")
+        self._admin.begin(key)
         return redirect(_inside(form.next), 303)
 
     def log_out(self) -> AnyResponse:
-        """End the session."""
+        """End the sessions of this key."""
         key = self._admin.key()
         if key is not None:
             self._audit(f"key:{key.key_id}", "ended")
-        self._admin.end()
+            self._admin.end(key)
         return frame.see("login.login")
+
+    def _audit_refusal(self) -> None:
+        try:
+            self._audit(f"address:{this_request().remote_addr}", "401 no administrator's key")
+        except StoreUnavailable as error:  # the refusal holds without its entry
+            _log.error("audit_failed", action="login", reason=str(error))
 
     def _audit(self, actor: str, outcome: str) -> None:
         self._audit_log.append(AuditEntry(

@@ -49,6 +49,7 @@ def configure(app: Flask, options: WebOptions, is_page: Callable[[str], bool]) -
         SESSION_COOKIE_SAMESITE="Lax",
         SESSION_COOKIE_SECURE=options.cookies_secure,
         SESSION_REFRESH_EACH_REQUEST=False,
+        WTF_CSRF_TIME_LIMIT=None,  # a form is good for as long as its session
         PERMANENT_SESSION_LIFETIME=timedelta(seconds=options.session_s),
     )
 
@@ -61,21 +62,27 @@ class AdminSession:
         self._now_ms = now_ms
         self._session_ms = session_s * 1000
 
-    def begin(self, secret: str) -> ApiKey | None:
-        """Log in by the secret of an administrator's key; None when it is none."""
+    def verify(self, secret: str) -> ApiKey | None:
+        """The administrator's key of this secret, None when it is none."""
         key = self._keys.verify(secret)
-        if key is None or key.role is not Role.ADMIN:
-            return None
+        return key if key is not None and key.role is Role.ADMIN else None
+
+    def begin(self, key: ApiKey) -> None:
+        """Log in with this key."""
         visitor = session.get(_VISITOR)
         session.clear()  # another CSRF token too: nothing of before the login counts after it
         if visitor is not None:
             session[_VISITOR] = visitor
         session[_KEY_ID], session[_SINCE_MS] = key.key_id, self._now_ms()
         session.permanent = True
-        return key
 
-    def end(self) -> None:
-        """Log out."""
+    def end(self, key: ApiKey) -> None:
+        """Log out everywhere: a copy of the cookie must not outlive it.
+
+        Raises:
+            StoreUnavailable: the logout could not be written.
+        """
+        self._keys.end_sessions(key.key_id, self._now_ms())
         session.clear()
 
     def key(self) -> ApiKey | None:
@@ -91,7 +98,8 @@ class AdminSession:
             return None
         return next((key for key in self._keys.keys()
                      if key.key_id == key_id and key.role is Role.ADMIN
-                     and key.revoked_at_ms is None), None)
+                     and key.revoked_at_ms is None
+                     and since_ms > (key.sessions_ended_ms or 0)), None)
 
 
 def visitor() -> str | None:

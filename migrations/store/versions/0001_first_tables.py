@@ -24,6 +24,7 @@ def upgrade() -> None:
         sa.Column("user_id", sa.String(length=128), nullable=True),
         sa.Column("created_at_ms", sa.BigInteger(), nullable=False),
         sa.Column("revoked_at_ms", sa.BigInteger(), nullable=True),
+        sa.Column("sessions_ended_ms", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("key_id", name="pk_api_keys"),
         sa.UniqueConstraint("secret_sha256", name="uq_api_keys_secret_sha256"),
     )
