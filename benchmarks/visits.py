@@ -18,6 +18,7 @@ from web.operations import Operation, Who
 from web.surface import Surface
 
 _PARAMETER = re.compile(r"<(?:[^<>:]+:)?(\w+)>")
+_LETTER = re.compile(r"/admin/events/dead-letters/(\d+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class Visit:
 
     rule: str
     person: Person
+    status: int = 200
 
     def address(self, examples: Mapping[str, str]) -> str:
         """The path with example values in place of the parameters.
@@ -47,7 +49,13 @@ class Visit:
 
 # Pages in states that their bare address does not show. Parameters stand here as in rules.
 FURTHER = (
-    Visit("/admin/login?next=/admin", Person.ADMIN),
+    Visit("/?genre=Comedy&k=24", Person.KNOWN),
+    Visit("/search?query=no+film+is+called+so", Person.NEW),
+    Visit("/film/no-such-film", Person.NEW, 404),
+    Visit("/admin/events?user_id=<user_id>", Person.ADMIN),
+    Visit("/admin/trace?request_id=<request_id>", Person.ADMIN),
+    Visit("/admin/trace?user_id=<user_id>", Person.ADMIN),
+    Visit("/admin/models/none", Person.ADMIN, 404),
 )
 
 
@@ -83,12 +91,15 @@ def example_values(program: Program, people: People) -> dict[str, str]:
     admin = {"Authorization": f"Bearer {people.admin_secret}"}
     answer = program.ask("GET", f"/recommend?user_id={people.known_user}&k=1")
     models = program.ask("GET", "/models", headers=admin)
+    letters = program.ask("GET", "/admin/events/dead-letters",
+                          headers={"Cookie": people.cookie(Person.ADMIN)})
+    letter = _LETTER.search(letters.body.decode())
     return {
         "user_id": people.known_user,
         "item_id": answer.json()["recommendations"][0]["item_id"],
         "request_id": answer.headers["x-request-id"],
-        "version_id": models.json()["serving"],
-    }
+        "version": models.json()["serving"],
+    } | ({"sequence": letter[1]} if letter else {})
 
 
 def _of(page: Operation) -> Iterator[Visit]:

@@ -12,9 +12,11 @@ from playwright.sync_api import Browser, Page
 from benchmarks.browser import chromium
 from benchmarks.people import People, Person
 from benchmarks.program import Program
+from clock import now_ms
+from commands.keys import create_key
 from composition import open_log
 from recommender.topics import RATINGS
-from recommender.types import DeadLetter, Message
+from recommender.types import DeadLetter, Message, Role
 from tests.browser.watched import watched_page
 from tests.fakes import event_frame
 from tests.running_server import AT_MS, SMALL, Home, prepared_home, soon
@@ -58,6 +60,13 @@ def people(home: Home, program: Program, browser: Browser) -> People:
         known = next(user for user in map("u{}".format, range(1, SMALL.n_users + 1))
                      if 8 <= len(side.store.history(user).entries) <= 16)
     return People(browser, program.address, secret, known)
+
+
+@pytest.fixture(scope="package")
+def leaving_secret(home: Home) -> str:
+    """The key of an administrator who logs out, which ends all sessions of the key."""
+    with closing(home.side()) as side:
+        return create_key(side.api_keys, side.audit, Role.ADMIN, "leaves", now_ms())[1]
 
 
 @pytest.fixture

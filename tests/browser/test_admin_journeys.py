@@ -11,6 +11,7 @@ from playwright.sync_api import Dialog, Page, expect
 from benchmarks.people import People, Person, fill_login, log_in
 from benchmarks.program import Program
 from recommender.types import Role
+from tests.browser.accessibility import grave_violations
 from tests.browser.conftest import MENDED
 
 pytestmark = pytest.mark.needs_tool("chromium")
@@ -67,8 +68,8 @@ def test_a_wrong_key_is_refused_in_words_and_audited(visitor: Page, people: Peop
         assert "401 no administrator's key" in audited(context.new_page(), "login")
 
 
-def test_after_logging_out_the_pages_are_closed(visitor: Page, people: People) -> None:
-    log_in(visitor, people.admin_secret)
+def test_after_logging_out_the_pages_are_closed(visitor: Page, leaving_secret: str) -> None:
+    log_in(visitor, leaving_secret)
     visitor.get_by_role("button", name="Log out").click()
     expect(visitor).to_have_url(re.compile("/admin/login"))
     visitor.goto("/admin/keys")
@@ -128,6 +129,17 @@ def test_a_name_is_followed(admin: Page, asked: list[str], program: Program) -> 
     admin.get_by_role("button", name="Switch", exact=True).click()
     expect(admin.get_by_role("main").get_by_text("Follows the name")).to_contain_text("transition")
     assert len(asked) == 2
+
+
+def test_who_was_not_asked_by_the_script_is_asked_by_a_page(admin: Page, program: Program) -> None:
+    before = serving(program)
+    admin.goto("/admin/models")
+    button = admin.get_by_role("button", name=re.compile("^Serve version")).first
+    button.evaluate("button => button.form.submit()")
+    expect(admin.get_by_role("heading", level=1)).to_have_text("Are you sure?")
+    assert grave_violations(admin) == []
+    admin.get_by_role("link", name="Cancel").click()
+    assert serving(program) == before
 
 
 def test_a_model_shows_measures_manifest_and_lineage(admin: Page, program: Program) -> None:
