@@ -15,7 +15,7 @@ DEV_READY := .venv/.ready-dev-$(DEV_KEY)
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-input --require-hashes --no-deps --no-compile
 
 .PHONY: help run install install-dev check lint types layers test lock bench-serve bench-events \
-	bench-durability bench-first-run bench-while-training bench-import accuracy docs clean
+	bench-durability bench-first-run bench-while-training bench-import bench-pages screenshots accuracy docs clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,6 +65,12 @@ bench-first-run: $(RUN_READY) ## Seconds from `make run` to the first personal l
 
 bench-import: $(RUN_READY) ## Import, train and serve ML-100K and ML-1M; DATA=<their folder>
 	$(BIN)/python -m benchmarks.import_train $(if $(DATA),--data '$(DATA)') $(ARGS)
+
+bench-pages: $(DEV_READY) ## First paint of / and times of every page (needs chromium)
+	$(BIN)/python -m benchmarks.pages $(ARGS)
+
+screenshots: $(DEV_READY) ## Pictures for README; ARGS='--all FOLDER' takes every page (needs chromium)
+	$(BIN)/python -m scripts.screenshots $(ARGS)
 
 accuracy: $(RUN_READY) ## Accuracy tables; DATA=<folder in one of the layouts>
 	$(BIN)/python -m benchmarks.accuracy $(if $(DATA),--data '$(DATA)') $(ARGS)

@@ -18,6 +18,7 @@ def site() -> VisitorSite:
                     Movie("aliens", "Aliens", 1986, ("Action",)))
     made.cards.refresh()
     made.become(USER)
+    made.client.get("/")  # where the notice of it is shown
     return made
 
 
