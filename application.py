@@ -25,8 +25,10 @@ from recommender.errors import ModelRefused
 from recommender.kept import KeptUsers
 from recommender.serving import EncodedUser, similar
 from recommender.serving_state import ServedModel, ServingState
+from recommender.traffic import TrafficHistory
 from recommender.types import ModelRecord
 from settings import Settings
+from settings_in_force import settings_in_force
 from web import recommend
 from web.application import create_app
 from web.body_slots import BodySlots
@@ -40,8 +42,11 @@ from web.surface import Register
 from web.turns import PatientAuditLog, PatientOutbox, Turns
 from workers.foreign_changes import ForeignChanges
 from workers.ingest import IngestWorker
+from workers.job_runs import JobRuns
 from workers.model_watch import ModelWatch
+from workers.program_state import Workers
 from workers.queue_gauges import QueueGauges
+from workers.requeue import Requeuer
 from workers.retention import Retention
 from workers.retrain import Retrainer
 from workers.scheduler import build_scheduler, first_delay_s
@@ -121,10 +126,13 @@ def compose(settings: Settings, further_topics: Iterable[Register] = ()) -> Appl
     configure_json_log(settings.log_level, [add_request_id])
     parts = _open(settings)
     foreign = ForeignChanges(parts.side.store, parts.kept.forget_all)
+    ingest, runs, traffic = _ingest(parts, foreign), JobRuns(now_ms), TrafficHistory()
+    scheduler = _scheduler(parts, foreign, runs, traffic)
+    program = Workers(ingest, scheduler, runs, parts.responses, parts.retrainer.status,
+                      parts.watch.refused, traffic, now_ms)
     return Application(
-        _flask(parts, further_topics), parts.side, parts.log, parts.responses,
-        _ingest(parts, foreign), parts.watch, parts.retrainer, parts.snapshot,
-        _scheduler(parts, foreign),
+        _flask(parts, program, further_topics), parts.side, parts.log, parts.responses,
+        ingest, parts.watch, parts.retrainer, parts.snapshot, scheduler,
     )
 
 
@@ -143,7 +151,7 @@ def _open(settings: Settings) -> _Parts:
     )
 
 
-def _flask(parts: _Parts, further_topics: Iterable[Register]) -> Flask:
+def _flask(parts: _Parts, program: Workers, further_topics: Iterable[Register]) -> Flask:
     side, turns = parts.side, Turns(parts.settings.request_body_max_bytes)
     services = Services(
         outbox=PatientOutbox(parts.log, turns), store=side.store, catalogue=side.catalogue,
@@ -153,6 +161,8 @@ def _flask(parts: _Parts, further_topics: Iterable[Register]) -> Flask:
         retrain=parts.retrainer, switch=parts.watch, similar=similar,
         manifest=_manifest_of(parts.settings), bus_reachable=parts.log.reachable,
         metrics_registry=parts.telemetry.registry, now_ms=now_ms,
+        review=side.review, requeue=Requeuer(side.review, parts.log, side.audit, now_ms),
+        program=program,
     )
     lists = Lists(parts.kept, side.store.history, parts.cards, parts.state,
                   parts.settings.kept_lists)
@@ -181,7 +191,8 @@ def _ingest(parts: _Parts, foreign: ForeignChanges) -> IngestWorker:
     )
 
 
-def _scheduler(parts: _Parts, foreign: ForeignChanges) -> BackgroundScheduler:
+def _scheduler(parts: _Parts, foreign: ForeignChanges, runs: JobRuns,
+               traffic: TrafficHistory) -> BackgroundScheduler:
     settings, side = parts.settings, parts.side
 
     def refresh_cards() -> None:
@@ -196,13 +207,15 @@ def _scheduler(parts: _Parts, foreign: ForeignChanges) -> BackgroundScheduler:
         "cards": refresh_cards,
         "foreign_changes": foreign.check,
         "queue_gauges": QueueGauges(parts.log, parts.responses, parts.telemetry).report,
+        "traffic": lambda: traffic.sample(now_ms(), parts.telemetry.traffic()),
     }
     records = side.allow_list.records()
     last_ms = records[0].created_at_ms if records else None
-    delays = {"retrain": first_delay_s(last_ms, now_ms(), settings.retrain_interval_s)}
+    delays = {"retrain": first_delay_s(last_ms, now_ms(), settings.retrain_interval_s),
+              "traffic": 0.0}
     intervals = {"retrain_interval_s": settings.retrain_interval_s,
                  "snapshot_interval_s": settings.snapshot_interval_s}
-    return build_scheduler(actions, intervals, delays)
+    return build_scheduler(actions, intervals, delays, runs=runs)
 
 
 def _child(*arguments: str) -> tuple[str, ...]:
@@ -261,4 +274,5 @@ def _web_options(settings: Settings) -> WebOptions:
         session_secret=open_session_secret(settings.session_secret()),
         session_s=settings.session_s,
         cookies_secure=settings.cookies_over_https(),
+        settings=settings_in_force(settings),
     )

@@ -10,7 +10,12 @@ from pathlib import Path
 from typing import Self
 
 from pydantic import Field, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    EnvSettingsSource,
+    SettingsConfigDict,
+)
 
 PREFIX = "FAIRREEL_"
 # With one of these an origin is taken as a pattern, and patterns match more than one thinks.
@@ -232,3 +237,27 @@ class Settings(BaseSettings):
         if self.client_keys_required is not None:
             return self.client_keys_required
         return self.profile is Profile.PRODUCTION or not self._local()
+
+    def effective(self) -> dict[str, object]:
+        """What came out for the settings whose default depends on others."""
+        return {
+            "client_keys_required": self.client_keys(), "ratings_per_hour": self.hourly_ratings(),
+            "cookies_secure": self.cookies_over_https(), "store_url": self.store(),
+            "log_url": self.log(), "responses_url": self.responses(),
+            "snapshots_url": self.snapshots(), "signing_key_file": self.signing_key(),
+            "session_secret_file": self.session_secret(),
+        }
+
+    def sources(self) -> dict[str, str]:
+        """Where each value comes from: default, environment, .env, or the code that made it."""
+        environment = EnvSettingsSource(type(self))()
+        file = DotEnvSettingsSource(type(self))()
+        found = {}
+        for name in type(self).model_fields:
+            if name not in self.model_fields_set:
+                found[name] = "default"
+            elif name in environment:
+                found[name] = "environment"
+            else:
+                found[name] = ".env" if name in file else "given by the program"
+        return found

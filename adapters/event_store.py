@@ -38,6 +38,7 @@ from adapters.tables import (
     tombstones,
 )
 from recommender.ports.events import SetAside
+from recommender.record_batch import KNOWN_WITH_OTHER_CONTENT
 from recommender.schemas import Columns, event_frame
 from recommender.types import (
     Applied,
@@ -49,10 +50,11 @@ from recommender.types import (
 )
 
 _TYPES = {t.value: t for t in EventType}
-_LETTER_COLUMNS = ("cluster_id", "topic", "partition", "offset", "key", "value", "reason")
+_LETTER_COLUMNS = (
+    "cluster_id", "topic", "partition", "offset", "key", "value", "reason", "timestamp_ms",
+)  # fmt: skip
 _HASHED_ROWS = 50_000
 _KEY_MAX = 256
-_CONFLICT = "event_id: known with other content"
 
 
 def _history() -> ColumnQuery:
@@ -110,7 +112,8 @@ class SqlEventStore:
         with writing(self._engine) as connection:
             applied, conflicts = insert_once(connection, rows) if rows else (0, [])
             _store_offsets(connection, group, offsets or {})
-            refused = [set_aside(row, _CONFLICT) for row in conflicts] if set_aside else []
+            reason = KNOWN_WITH_OTHER_CONTENT
+            refused = [set_aside(row, reason) for row in conflicts] if set_aside else []
             letters = tuple(sorted([*dead_letters, *refused], key=_place))
             _store_dead_letters(connection, letters)
         duplicates = len(rows) - applied - len(conflicts)
@@ -225,7 +228,7 @@ def _store_dead_letters(connection: Connection, letters: Sequence[DeadLetter]) -
         dead_letters,
         _LETTER_COLUMNS,
         [
-            (*_place(d), d.key and d.key[:_KEY_MAX], d.value, d.reason)
+            (*_place(d), d.key and d.key[:_KEY_MAX], d.value, d.reason, d.timestamp_ms)
             for d in letters
         ],
         'ON CONFLICT (cluster_id, topic, partition, "offset") DO NOTHING',

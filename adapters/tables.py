@@ -128,6 +128,9 @@ dead_letters = Table(
     Column("key", String(256)),
     Column("value", LargeBinary, nullable=False),
     Column("reason", Text, nullable=False),
+    Column("timestamp_ms", BigInteger, nullable=False),
+    Column("requeued_at_ms", BigInteger),
+    Column("requeued_by", String(128)),
     UniqueConstraint("cluster_id", "topic", "partition", "offset"),
 )
 movies = Table(

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter as Counted
 from collections.abc import Callable, Iterator
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
+
+from recommender.traffic import TrafficTotals
 
 _REQUEST_BUCKETS_S = (
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
@@ -137,6 +141,19 @@ class PrometheusTelemetry:
         """Count a request that passed because the limiter could not count it."""
         self._limiter_failures.inc()
 
+    def traffic(self) -> TrafficTotals:
+        """What was counted so far, over all routes; reads the metrics, changes none."""
+        below: Counted[float] = Counted()
+        for metric in self._seconds.collect():
+            for sample in metric.samples:
+                if sample.name.endswith("_bucket"):
+                    below[float(sample.labels["le"])] += int(sample.value)
+        bounds_s = tuple(sorted(below))
+        return TrafficTotals(
+            bounds_s or (math.inf,), tuple(below[bound] for bound in bounds_s) or (0,),
+            int(_value(self._accepted)), int(_value(self._applied)),
+        )  # fmt: skip
+
     def _counter(self, name: str, about: str, *labels: str) -> Counter:
         return Counter(name, about, labels, registry=self.registry)
 
@@ -147,6 +164,11 @@ class PrometheusTelemetry:
         self, name: str, about: str, buckets: tuple[float, ...], *labels: str
     ) -> Histogram:
         return Histogram(name, about, labels, registry=self.registry, buckets=buckets)
+
+
+def _value(counter: Counter) -> float:
+    samples = (sample for metric in counter.collect() for sample in metric.samples)
+    return sum(sample.value for sample in samples if sample.name.endswith("_total"))
 
 
 class _ServedModelCollector(Collector):

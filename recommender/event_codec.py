@@ -249,3 +249,12 @@ def time_ms(value: object) -> int:
     if abs(at) > _MAX_INTEGER:
         raise ValueError("out of range")
     return at
+
+
+def event_of(row: Row) -> Event:
+    """The event whose columns these are."""
+    event_id, version, kind, user_id, item_id, rating, minute, query, at, received, source = row
+    return Event(
+        event_id, EventType(kind), str(user_id), item_id, at, received, source, rating, minute,
+        query, version,
+    )  # fmt: skip

@@ -92,7 +92,10 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A record that could not be applied, kept with the reason. Its place names it."""
+    """A record that could not be applied, kept with the reason. Its place names it.
+
+    `timestamp_ms` is that of the record: an event without a time of its own has this one.
+    """
 
     cluster_id: str
     topic: str
@@ -101,6 +104,7 @@ class DeadLetter:
     key: str | None
     value: bytes
     reason: str
+    timestamp_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,11 +19,11 @@ async function reason(answer) {
   return found ? found.textContent : `The server answered ${answer.status}.`;
 }
 
-async function put(part, url, options = {}) {
+async function put(part, url, options = {}, calm = false) {
   const place = document.getElementById(part);
   const mine = Symbol(part);
   newest.set(part, mine);
-  place.classList.add("busy");
+  if (!calm) place.classList.add("busy");
   place.setAttribute("aria-busy", "true");
   try {
     const answer = await fetch(url, {
@@ -44,7 +44,9 @@ async function put(part, url, options = {}) {
     const focused = within ? active.dataset.focus : null;
     place.innerHTML = await answer.text();
     const told = place.querySelector("[data-tell]");
-    tell(told ? told.dataset.tell : "", false, told !== null && "shown" in told.dataset);
+    if (!calm || told) {
+      tell(told ? told.dataset.tell : "", false, told !== null && "shown" in told.dataset);
+    }
     const again = focused && place.querySelector(`[data-focus="${CSS.escape(focused)}"]`);
     if (again) again.focus();
     else if (within) place.focus({ preventScroll: true }); // what had it is gone: stay near
@@ -64,6 +66,7 @@ document.addEventListener("submit", (event) => {
     event.preventDefault();
     return;
   }
+  if (form.dataset.confirm) form.elements.sure.value = "yes"; // asked: the server need not ask again
   const part = form.dataset.into;
   if (!part) return;
   event.preventDefault();
@@ -91,6 +94,18 @@ document.addEventListener("input", (event) => {
   clearTimeout(waiting);
   waiting = setTimeout(() => form.requestSubmit(), 250);
 });
+
+// Parts that refresh themselves while their box is ticked: never while somebody reads in them with
+// the keyboard or has opened a table, nor on a page that nobody sees.
+for (const form of document.querySelectorAll("form[data-every]")) {
+  form.querySelector(".needs-script").hidden = false;
+  setInterval(() => {
+    const place = document.getElementById(form.dataset.into);
+    const read = place.contains(document.activeElement) || place.querySelector("details[open]");
+    if (!form.querySelector("[data-repeat]").checked || read || document.hidden) return;
+    put(form.dataset.into, form.action, {}, true);
+  }, 1000 * Number(form.dataset.every));
+}
 
 window.addEventListener("offline", () => { offline.hidden = false; });
 window.addEventListener("online", () => { offline.hidden = true; });

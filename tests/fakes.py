@@ -200,6 +200,10 @@ class InMemoryEventStore:
     def dead_letters(self, limit: int = 100) -> list[DeadLetter]:
         return list(self._dead.values())[::-1][:limit]
 
+    def applied(self) -> list[Event]:
+        """Every event, in the order of application."""
+        return list(self._applied.values())
+
     def interactions(self) -> Iterator[HistoryEntry]:
         """Every entry of the state."""
         return (entry for entry, _ in self._state.values())
@@ -324,8 +328,21 @@ class InMemoryResponseLog:
             answered = self._queue.popleft()
             self._kept[answered.request_id] = answered
 
+    def newest_of(
+        self, user_id: str, limit: int = 20, among: int = 50_000
+    ) -> list[AnsweredRecord]:
+        kept = [self._kept[request_id] for request_id in sorted(self._kept, reverse=True)[:among]]
+        found = {a.request_id: a for a in (*kept, *self._queue) if a.user_id == user_id}
+        return [found[request_id] for request_id in sorted(found, reverse=True)][:limit]
+
     def dropped(self) -> int:
         return self._dropped
+
+    def waiting(self) -> int:
+        return len(self._queue)
+
+    def failures(self) -> int:
+        return 0
 
     def close(self) -> None:
         self.flush()

@@ -288,6 +288,16 @@ def test_a_store_that_is_away_loses_nothing(world: World) -> None:
     assert sum(d for _, _, d, _ in world.announced) == 0
 
 
+def test_a_worker_tells_how_far_behind_it_is_and_what_it_waits_for(world: World) -> None:
+    worker = world.start()
+    with full_disk(world.store_engine):
+        world.log.accept([rating(f"e{i}", f"u{i}" + "x" * 90, f"m{i}") for i in range(300)])
+        wait_for(lambda: worker.waits_for is not None)
+        assert "database unavailable" in str(worker.waits_for)
+    wait_for(lambda: applied(world) == 300)
+    wait_for(lambda: worker.waits_for is None and worker.behind == 0)
+
+
 def test_a_bus_that_is_away_is_asked_again(world: World) -> None:
     away = [3]
 

@@ -28,6 +28,7 @@ from tests.fake_administration import (
     InMemoryApiKeys,
     InMemoryAuditLog,
 )
+from tests.fake_review import InMemoryEventReview, InMemoryTopics, SetProgramState
 from tests.fakes import (
     InMemoryCatalogue,
     InMemoryEventStore,
@@ -38,6 +39,7 @@ from tests.fakes import (
 from web.application import create_app
 from web.services import Services, SimilarFilms, WebOptions
 from web.surface import Register, Surface
+from workers.requeue import Requeuer
 
 NOW_MS = 1_795_000_000_000
 UNLIMITED = 10**9
@@ -91,7 +93,10 @@ class InMemorySwitch:
         return self._serve("switch", reference, actor)
 
     def rollback(self, reference: str | None, actor: str) -> ServedModel[Any]:
-        return self._serve("rollback", reference or "", actor)
+        if reference is None:
+            before = (r for r in self._allow_list.records() if r.status is ModelStatus.PREVIOUS)
+            reference = next((record.version_id for record in before), "")
+        return self._serve("rollback", reference, actor)
 
     def _serve(self, action: str, reference: str, actor: str) -> ServedModel[Any]:
         found = self._allow_list.find(reference)
@@ -139,6 +144,9 @@ class World:
         self.retrain = InMemoryRetrain(self.clock, self.audit_log)
         self.manifests: dict[str, Mapping[str, Any]] = {}
         self.bus_up = True
+        self.bus = InMemoryTopics()
+        self.review = InMemoryEventReview(self.store)
+        self.program = SetProgramState()
         self.services = Services(
             outbox=self.outbox, store=self.store, catalogue=self.catalogue,
             response_log=self.response_log, allow_list=self.allow_list, api_keys=self.api_keys,
@@ -147,7 +155,9 @@ class World:
             switch=InMemorySwitch(self.clock, self.allow_list, self.audit_log, self.serving),
             similar=similar or neighbours, manifest=self.manifests.get,
             bus_reachable=lambda: self.bus_up,
-            metrics_registry=registry or CollectorRegistry(), now_ms=self.clock)
+            metrics_registry=registry or CollectorRegistry(), now_ms=self.clock,
+            review=self.review, program=self.program,
+            requeue=Requeuer(self.review, self.bus, self.audit_log, self.clock))
         self.options = options or WebOptions(rate_limit_per_minute=UNLIMITED)
         self.surface: Surface
 

@@ -16,7 +16,9 @@ from web.identifiers import Identifiers
 from web.limits import AddressLimits
 from web.operations import RouteTable
 from web.pages import login, sessions
-from web.pages.admin import overview
+from web.pages.admin import audit, keys, overview, settings, trace
+from web.pages.admin import events as admin_events
+from web.pages.admin import models as admin_models
 from web.pages.frame import Frame
 from web.reading import IDEMPOTENCY_KEY
 from web.request_context import ApiRequest, this_request
@@ -37,6 +39,12 @@ TOPICS: tuple[Register, ...] = (
     documentation.register,
     login.register,
     overview.register,
+    admin_models.register,
+    admin_events.register,
+    trace.register,
+    keys.register,
+    settings.register,
+    audit.register,
 )
 
 

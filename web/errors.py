@@ -23,6 +23,7 @@ from recommender.errors import (
     NothingToTrainOn,
     StoreUnavailable,
 )
+from recommender.key_changes import LastAdminKey
 from web.request_context import this_request
 from web.strict_json import MalformedJson
 
@@ -87,7 +88,7 @@ def as_problem(error: Exception) -> ProblemError | None:
             return ProblemError(400, str(error))
         case NotFound():
             return ProblemError(404, str(error))
-        case ModelRefused() | NothingToTrainOn() | LeaseLost():
+        case ModelRefused() | NothingToTrainOn() | LeaseLost() | LastAdminKey():
             return ProblemError(409, str(error))
         case StoreUnavailable(retry_after_s=seconds):
             return ProblemError(

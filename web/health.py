@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-import structlog
 from flask import Response
 
-from recommender.errors import BusUnavailable, StoreUnavailable
 from web.answers import HealthAnswer, ReadyAnswer, json_answer
 from web.operations import Operation, Who
+from web.readiness import NEEDED, OK, Readiness
 from web.services import Services
 from web.surface import Surface
-
-_log = structlog.get_logger("web")
-_OK = "ok"
-_STEADY_S = 30
 
 
 class HealthRoutes:
     """Answers without a key and without a limit."""
 
     def __init__(self, services: Services) -> None:
-        self._store = services.store
-        self._outbox = services.outbox
+        self._readiness = Readiness(services)
         self._serving = services.serving
-        self._bus_reachable = services.bus_reachable
         self._now_ms = services.now_ms
         self._started_at_ms = services.now_ms()
-        self._outbox_refused_at_ms: int | None = None
 
     def health(self) -> Response:
         """The process answers; which model serves."""
@@ -44,49 +36,11 @@ class HealthRoutes:
 
     def ready(self) -> Response:
         """503 without store or model; degraded while the bus is away or the outbox refuses."""
-        checks = {
-            "store": self._store_check(),
-            "model": _OK if self._serving.current() is not None else "no model yet",
-            "bus": self._bus_check(),
-            "outbox": self._outbox_check(),
-        }
-        if checks["store"] != _OK or checks["model"] != _OK:
+        checks = self._readiness.checks()
+        if any(checks[name] != OK for name in NEEDED):
             return json_answer({"status": "unavailable", "checks": checks}, 503)
-        all_ok = all(check == _OK for check in checks.values())
+        all_ok = all(check == OK for check in checks.values())
         return json_answer({"status": "ready" if all_ok else "degraded", "checks": checks})
-
-    def _store_check(self) -> str:
-        try:
-            self._store.last_sequence()
-        except StoreUnavailable as error:
-            _log.warning("store_unavailable", reason=str(error))
-            return "does not answer"
-        return _OK
-
-    def _bus_check(self) -> str:
-        try:
-            reachable = self._bus_reachable()
-        except BusUnavailable as error:
-            _log.warning("bus_unavailable", reason=str(error))
-            reachable = False
-        return _OK if reachable else "does not answer"
-
-    def _outbox_check(self) -> str:
-        """Not ok until it has refused nothing for a while.
-
-        A disk that is nearly full takes a small write and refuses the next large one.
-        """
-        now_ms = self._now_ms()
-        try:
-            self._outbox.depth()
-        except StoreUnavailable as error:
-            _log.warning("outbox_unavailable", reason=str(error))
-            self._outbox_refused_at_ms = now_ms
-            return "does not answer"
-        refused_at_ms = self._outbox_refused_at_ms
-        if refused_at_ms is not None and now_ms - refused_at_ms < _STEADY_S * 1000:
-            return f"answers again, for less than {_STEADY_S} s"
-        return _OK
 
 
 def register(surface: Surface) -> None:

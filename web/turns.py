@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from werkzeug.wsgi import get_content_length
 
 from recommender.ports import AuditLog, Outbox
+from recommender.review import AuditFilter, NumberedEntry, Page
 from recommender.types import Acceptance, AuditEntry, Event
 from web.errors import ProblemError
 
@@ -129,3 +130,9 @@ class PatientAuditLog:
     def entries(self, limit: int = 100) -> list[AuditEntry]:
         """As `ports.AuditLog.entries`."""
         return self._audit_log.entries(limit)
+
+    def search(
+        self, wanted: AuditFilter, before: int | None = None, limit: int = 50
+    ) -> Page[NumberedEntry]:
+        """As `ports.AuditLog.search`."""
+        return self._audit_log.search(wanted, before, limit)

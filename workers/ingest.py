@@ -32,6 +32,10 @@ class IngestWorker:
     Offsets live in the store, in the transaction of the events they stand for. After any failure
     the worker seeks to them again, so a record is neither lost nor skipped, and one read twice
     changes nothing. A record that cannot be applied becomes a dead letter and never blocks.
+
+    Attributes:
+        behind: records not yet applied, as of the last second.
+        waits_for: the failure after which it pauses before it tries again, None while all is well.
     """
 
     def __init__(
@@ -65,6 +69,8 @@ class IngestWorker:
         self._followed: set[TopicPartition] | None = None
         self._next_apply_s = 0.0
         self._next_lag_s = 0.0
+        self.behind = 0
+        self.waits_for: str | None = None
         self._thread = threading.Thread(target=self._run, name="ingest", daemon=True)
 
     def start(self) -> None:
@@ -93,10 +99,13 @@ class IngestWorker:
             try:
                 self._turn()
                 pause_s = _PAUSE_MIN_S
+                self.waits_for = None
                 continue
             except (BusUnavailable, StoreUnavailable) as error:
+                self.waits_for = str(error)
                 _log.warning("ingest_waits", pause_s=pause_s, error=str(error))
-            except Exception:  # noqa: BLE001  ending here would stop the intake for good
+            except Exception as error:  # noqa: BLE001  ending here would stop the intake for good
+                self.waits_for = repr(error)
                 _log.exception("ingest_failed", pause_s=pause_s)
             self._followed = None
             self._stopping.wait(pause_s)
@@ -185,9 +194,12 @@ class IngestWorker:
             return
         self._next_lag_s = now_s + _LAG_EVERY_S
         ends = self._bus.end_offsets(self._topics)
+        total = 0
         for partition in self._followed or ():
             behind = max(0, ends.get(partition, 0) - consumer.position(partition))
             self._telemetry.consumer_lag(partition.topic, partition.partition, behind)
+            total += behind
+        self.behind = total
 
 
 def _only_letter(cluster_id: str, record: Record, reason: str) -> RecordBatch:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from recommender.review import AuditFilter, NumberedEntry, Page
 from recommender.types import ApiKey, AuditEntry, Role
 
 
@@ -42,4 +43,10 @@ class AuditLog(Protocol):
 
     def entries(self, limit: int = 100) -> list[AuditEntry]:
         """Newest first."""
+        ...
+
+    def search(
+        self, wanted: AuditFilter, before: int | None = None, limit: int = 50
+    ) -> Page[NumberedEntry]:
+        """Newest first, below the number `before`."""
         ...

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 from flask_wtf.csrf import generate_csrf, validate_csrf
-from pydantic import BaseModel
+from pydantic import BaseModel, BeforeValidator, Field
 from wtforms.validators import ValidationError as CsrfRefused
 
+from recommender.schemas import ID_PATTERN
 from web.errors import ProblemError
 from web.request_context import ApiRequest
 
+
+def _empty_is_none(value: object) -> object:
+    return (value.strip() or None) if isinstance(value, str) else value
+
+
+OptionalId = Annotated[
+    Annotated[str, Field(pattern=ID_PATTERN)] | None, BeforeValidator(_empty_is_none)]
+"""An id of a search form, None when its field is left empty."""
+Before = Annotated[
+    Annotated[int, Field(ge=1, le=2**62)] | None, BeforeValidator(_empty_is_none)]
+"""Where a page of a long list begins: below this number; None for the newest."""
 _Form = TypeVar("_Form", bound=BaseModel)
 FIELD = "csrf_token"
 _HEADER = "X-CSRF-Token"

@@ -39,7 +39,7 @@ def page(template: str, status: int = 200, **values: Any) -> Response:
     current_app.update_template_context(values)
     text = "".join(block(found.new_context(values)))
     if told is not None:
-        text += Markup('<span data-tell="{}" hidden></span>').format(told)
+        text += str(Markup('<span data-tell="{}" hidden></span>').format(told))
     return _html(text, status)
 
 
@@ -76,7 +76,8 @@ class Frame:
         self._table = table
         app.jinja_env.undefined = StrictUndefined
         app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-        app.jinja_env.filters.update(moment=moment, number=number, share=share)
+        app.jinja_env.filters.update(
+            moment=moment, number=number, share=share, duration=duration)
         app.context_processor(self._values)
         # Global, so that they are there in a block that is rendered alone, as a fragment.
         app.jinja_env.globals["csrf_token"] = forms.token
@@ -138,3 +139,15 @@ def number(value: float | None, digits: int = 0) -> str:
 def share(value: float | None, digits: int = 1) -> str:
     """A share of one in percent; a dash for None."""
     return _DASH if value is None else f"{value:.{digits}%}"
+
+
+def duration(seconds: float | None) -> str:
+    """A time span in one unit; a dash for None."""
+    if seconds is None:
+        return _DASH
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    for unit, size, below in (("s", 1, 120), ("min", 60, 7200), ("h", 3600, 172_800)):
+        if seconds < below:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds / 86_400:.0f} days"

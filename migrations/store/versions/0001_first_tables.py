@@ -80,6 +80,9 @@ def upgrade() -> None:
         sa.Column("key", sa.String(length=256), nullable=True),
         sa.Column("value", sa.LargeBinary(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("timestamp_ms", sa.BigInteger(), nullable=False),
+        sa.Column("requeued_at_ms", sa.BigInteger(), nullable=True),
+        sa.Column("requeued_by", sa.String(length=128), nullable=True),
         sa.PrimaryKeyConstraint("sequence", name="pk_dead_letters"),
         sa.UniqueConstraint(
             "cluster_id", "topic", "partition", "offset",
