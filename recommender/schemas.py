@@ -200,8 +200,8 @@ def _item(frame: pd.DataFrame, _latest_ms: int) -> Bools:
 
 def _rating(frame: pd.DataFrame, _latest_ms: int) -> Bools:
     numbers = _numbers(Columns.RATING, frame)
-    steps = numbers / RATING_STEP
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
+        steps = numbers / RATING_STEP
         good = (numbers >= RATING_MIN) & (numbers <= RATING_MAX) & (steps == np.floor(steps))
     return np.where(_is(EventType.RATE, frame), good, ~_given(Columns.RATING, frame))
 
