@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import os
+import socket
 import sys
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -24,7 +26,7 @@ from recommender.errors import ModelRefused
 from recommender.kept import KeptUsers
 from recommender.serving import EncodedUser, similar
 from recommender.serving_state import ServedModel, ServingState
-from recommender.types import ModelRecord
+from recommender.types import Applied, ModelRecord
 from settings import Settings
 from web import recommend
 from web.application import create_app
@@ -42,6 +44,7 @@ from workers.queue_gauges import QueueGauges
 from workers.retention import Retention
 from workers.retrain import Retrainer
 from workers.scheduler import build_scheduler, first_delay_s
+from workers.shared_schedule import SharedSchedule
 from workers.snapshot import SnapshotJob
 
 _log = structlog.get_logger()
@@ -115,7 +118,7 @@ def compose(settings: Settings, further_topics: Iterable[Register] = ()) -> Appl
     """
     configure_json_log(settings.log_level, [add_request_id])
     parts = _open(settings)
-    foreign = ForeignChanges(parts.side.store, parts.kept.forget_all)
+    foreign = ForeignChanges(parts.side.store, parts.kept.forget, parts.kept.forget_all)
     return Application(
         _flask(parts, further_topics), parts.side, parts.log, parts.responses,
         _ingest(parts, foreign), parts.watch, parts.retrainer, parts.snapshot,
@@ -134,8 +137,15 @@ def _open(settings: Settings) -> _Parts:
         Retrainer(_child("train", "--json"), settings.training_timeout_s, telemetry, side.audit,
                   now_ms),
         SnapshotJob(_child("snapshot", "--json"), settings.training_timeout_s),
-        KeptUsers(side.store.history, settings.kept_users_max), cards,
+        _kept_users(settings, side), cards,
     )
+
+
+def _kept_users(
+    settings: Settings, side: StoreSide
+) -> KeptUsers[EncodedUser, EncodedAnswer]:
+    newest_version = side.store.history_version if settings.replicas > 1 else None
+    return KeptUsers(side.store.history, settings.kept_users_max, newest_version)
 
 
 def _flask(parts: _Parts, further_topics: Iterable[Register]) -> Flask:
@@ -158,11 +168,9 @@ def _flask(parts: _Parts, further_topics: Iterable[Register]) -> Flask:
 
 
 def _ingest(parts: _Parts, foreign: ForeignChanges) -> IngestWorker:
-    def on_applied(
-        users: Collection[str], applied: int, _duplicates: int, _freshness: float | None
-    ) -> None:
+    def on_applied(users: Collection[str], done: Applied, _freshness: float | None) -> None:
         parts.kept.forget(users)
-        foreign.applied(applied)
+        foreign.applied(done)
 
     return IngestWorker(
         parts.log, parts.side.store, parts.telemetry, parts.log.cluster_id, now_ms, on_applied,
@@ -188,6 +196,10 @@ def _scheduler(parts: _Parts, foreign: ForeignChanges) -> BackgroundScheduler:
         "foreign_changes": foreign.check,
         "queue_gauges": QueueGauges(parts.log, parts.responses, parts.telemetry).report,
     }
+    if settings.replicas > 1:
+        schedule = SharedSchedule(side.leases, f"{socket.gethostname()}:{os.getpid()}")
+        retrain = actions["retrain"]
+        actions["retrain"] = schedule.shared("retrain", settings.retrain_interval_s, retrain)
     records = side.allow_list.records()
     last_ms = records[0].created_at_ms if records else None
     delays = {"retrain": first_delay_s(last_ms, now_ms(), settings.retrain_interval_s)}
@@ -242,6 +254,7 @@ def _web_options(settings: Settings) -> WebOptions:
         rate_limit_per_minute=settings.rate_limit_per_minute,
         rate_limit_blocked_after=settings.rate_limit_blocked_after,
         rate_limit_block_s=settings.rate_limit_block_s,
+        limits_storage_uri=settings.limits_storage(),
         trusted_proxies=settings.trusted_proxies,
         cors_origins=tuple(settings.cors_origins),
     )
