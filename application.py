@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import os
+import socket
 import sys
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -50,6 +52,7 @@ from workers.requeue import Requeuer
 from workers.retention import Retention
 from workers.retrain import Retrainer
 from workers.scheduler import build_scheduler, first_delay_s
+from workers.shared_schedule import SharedSchedule
 from workers.snapshot import SnapshotJob
 
 _log = structlog.get_logger()
@@ -147,8 +150,15 @@ def _open(settings: Settings) -> _Parts:
         Retrainer(_child("train", "--json"), settings.training_timeout_s, telemetry, side.audit,
                   now_ms),
         SnapshotJob(_child("snapshot", "--json"), settings.training_timeout_s),
-        KeptUsers(side.store.history, settings.kept_users_max), cards,
+        _kept_users(settings, side), cards,
     )
+
+
+def _kept_users(
+    settings: Settings, side: StoreSide
+) -> KeptUsers[EncodedUser, EncodedAnswer]:
+    newest_version = side.store.history_version if settings.replicas > 1 else None
+    return KeptUsers(side.store.history, settings.kept_users_max, newest_version)
 
 
 def _flask(parts: _Parts, program: Workers, further_topics: Iterable[Register]) -> Flask:
@@ -207,6 +217,10 @@ def _scheduler(parts: _Parts, foreign: ForeignChanges, runs: JobRuns,
         "queue_gauges": QueueGauges(parts.log, parts.responses, parts.telemetry).report,
         "traffic": lambda: traffic.sample(now_ms(), parts.telemetry.traffic()),
     }
+    if settings.replicas > 1:
+        schedule = SharedSchedule(side.leases, f"{socket.gethostname()}:{os.getpid()}")
+        retrain = actions["retrain"]
+        actions["retrain"] = schedule.shared("retrain", settings.retrain_interval_s, retrain)
     records = side.allow_list.records()
     last_ms = records[0].created_at_ms if records else None
     delays = {"retrain": first_delay_s(last_ms, now_ms(), settings.retrain_interval_s),
@@ -266,6 +280,7 @@ def _web_options(settings: Settings) -> WebOptions:
         rate_limit_per_minute=settings.rate_limit_per_minute,
         rate_limit_blocked_after=settings.rate_limit_blocked_after,
         rate_limit_block_s=settings.rate_limit_block_s,
+        limits_storage_uri=settings.limits_storage(),
         trusted_proxies=settings.trusted_proxies,
         model_followed=settings.models[0],
         cors_origins=tuple(settings.cors_origins),

@@ -21,6 +21,7 @@ from adapters.response_log import SqlResponseLog
 from adapters.signing import Verifier, open_signer, open_verifier, public_key_file
 from adapters.sqlite_engine import CACHE_KIB
 from recommender.bundle import ModelBundle
+from recommender.errors import LogTaken
 from settings import Settings
 
 
@@ -64,11 +65,20 @@ def open_store(settings: Settings, cache_kib: int = CACHE_KIB) -> StoreSide:
 
 
 def open_log(settings: Settings) -> EmbeddedLog:
-    """The outbox and bus."""
-    return EmbeddedLog(
-        open_database(settings.log(), "log"), settings.topic_partitions,
-        settings.outbox_queue_max_events, settings.hourly_ratings(),
-    )
+    """The outbox and bus.
+
+    Raises:
+        StoreUnavailable: it cannot be opened, or belongs to another process.
+    """
+    engine = open_database(settings.log(), "log")
+    try:
+        return EmbeddedLog(
+            engine, settings.topic_partitions, settings.outbox_queue_max_events,
+            settings.hourly_ratings(),
+        )
+    except LogTaken as error:
+        engine.dispose()
+        raise LogTaken(f"log_url: {error}; each process needs a log of its own") from error
 
 
 def open_response_log(settings: Settings) -> SqlResponseLog:

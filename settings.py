@@ -68,6 +68,10 @@ class Settings(BaseSettings):
     """Minutes with an excess, within ten, after which an address is blocked."""
     rate_limit_block_s: int = Field(default=300, ge=1)
     """How long an address stays blocked."""
+    limits_storage_url: str | None = Field(
+        default=None, pattern="^(redis|rediss|redis\\+unix)://.+")
+    """Redis that counts the requests of all replicas, `redis://...`; default: each counts its own.
+    While it does not answer, requests are let through and counted in a metric."""
     ratings_per_hour: int | None = Field(default=None, ge=0)
     """Ratings an hour and account; default: 20 in production, none in development. 0: no limit,
     in development only."""
@@ -89,11 +93,17 @@ class Settings(BaseSettings):
     data_folder: Path = Path("data")
     """Folder of the databases, snapshots and keys."""
     store_url: str | None = None
-    """SQLAlchemy URL of the event store; default: SQLite in the data folder."""
+    """URL of the event store: `sqlite:///<file>` or `postgresql+psycopg://<user>@<host>/<database>`;
+    default: SQLite in the data folder."""
     log_url: str | None = None
-    """SQLAlchemy URL of the outbox and embedded log; default: SQLite in the data folder."""
+    """URL of the outbox and embedded log, which belongs to one process; default: SQLite in the data
+    folder."""
     responses_url: str | None = None
-    """SQLAlchemy URL of the response log; default: SQLite in the data folder."""
+    """URL of the response log; default: SQLite in the data folder. On PostgreSQL all three may be
+    one database."""
+    replicas: int = Field(default=1, ge=1, le=100)
+    """Processes of this program on one store. Above 1, store and response log are on PostgreSQL,
+    each answer looks whether another process changed the user's history, and one retrains."""
     snapshots_url: str | None = None
     """fsspec URL of the Parquet snapshots; default: a folder in the data folder."""
     registry_folder: Path = Path("model_registry")
@@ -170,9 +180,19 @@ class Settings(BaseSettings):
         return self
 
     def _contradictions(self) -> Iterator[str]:
+        if self.replicas > 1:
+            yield from self._unfit_for_replicas()
         if self.batch_lines_max > self.outbox_queue_max_events:
             yield (f"batch_lines_max: {self.batch_lines_max} lines would never fit into "
                    f"outbox_queue_max_events ({self.outbox_queue_max_events})")
+
+    def _unfit_for_replicas(self) -> Iterator[str]:
+        for name, url in (("store_url", self.store()), ("responses_url", self.responses())):
+            if url.startswith("sqlite"):
+                yield f"{name}: {self.replicas} replicas need PostgreSQL, not SQLite"
+        if not self.log().startswith("sqlite"):
+            yield (f"log_url: {self.replicas} replicas cannot share the embedded log; leave it "
+                   "unset, then each has a log of its own in its data folder")
 
     def _insecure_in_production(self) -> Iterator[str]:
         if self.client_keys_required is False:
@@ -181,6 +201,11 @@ class Settings(BaseSettings):
             yield "ratings_per_hour: production needs a limit"
         if self.cookies_secure is False:
             yield "cookies_secure: production sends cookies over HTTPS only"
+        if self.replicas > 1:
+            yield ("replicas: each would count ratings_per_hour in its own embedded log; in "
+                   "production run one")
+            if self.limits_storage_url is None:
+                yield "limits_storage_url: several replicas need one count of requests"
         for origin in self.cors_origins:
             if _PATTERN_CHARACTERS & set(origin):
                 yield f"cors_origins: production needs exact origins, not {origin!r}"
@@ -225,6 +250,10 @@ class Settings(BaseSettings):
         if self.cookies_secure is not None:
             return self.cookies_secure
         return self.profile is Profile.PRODUCTION
+
+    def limits_storage(self) -> str:
+        """URI of a storage of the `limits` library."""
+        return self.limits_storage_url or "window-memory://"
 
     def hourly_ratings(self) -> int | None:
         """Ratings an hour and account, None for no limit."""
