@@ -13,6 +13,7 @@ from sqlalchemy import (
     Connection,
     Engine,
     Float,
+    Select,
     String,
     Text,
     bindparam,
@@ -68,7 +69,7 @@ def _history() -> ColumnQuery:
 
 
 _HISTORY = _history()
-_HISTORY_VERSION = select(func.max(literal_column("newest"))).select_from(
+_HISTORY_VERSION: Select[Any] = select(func.max(literal_column("newest"))).select_from(
     union_all(
         *(
             select(func.max(of.c.sequence).label("newest")).where(of.c.user_id == bindparam("user"))

@@ -32,7 +32,7 @@ class SharedCounters(RedisStorage):
     STORAGE_SCHEME = ["redis", "rediss", "redis+unix"]  # noqa: RUF012 (declared so in `Storage`)
 
     def __init__(self, uri: str, wrap_exceptions: bool = False, **options: Any) -> None:
-        waits = {
+        waits: dict[str, Any] = {
             "socket_connect_timeout": TIMEOUT_S, "socket_timeout": TIMEOUT_S,
             # Once more at once: after a restart of Redis each kept connection is a broken one.
             "retry": Retry(NoBackoff(), 1),
