@@ -37,6 +37,11 @@ class StoreSide:
     allow_list: SqlAllowList
     leases: SqlJobLeases
 
+    @property
+    def remote(self) -> bool:
+        """Whether a query may wait for a network."""
+        return self.engine.dialect.name != "sqlite"
+
     def close(self) -> None:
         """Let go of the database."""
         self.engine.dispose()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import Engine, insert, select
 
 from adapters.database import reading, writing
+from adapters.storable_text import storable
 from adapters.tables import audit_log
 from recommender.types import AuditEntry
 
@@ -20,8 +23,7 @@ class SqlAuditLog:
     def append(self, entry: AuditEntry) -> None:
         """As `ports.AuditLog.append`."""
         with writing(self._engine) as connection:
-            values = {field: getattr(entry, field) for field in _FIELDS}
-            connection.execute(insert(audit_log).values(values))
+            connection.execute(insert(audit_log).values(_row(entry)))
 
     def entries(self, limit: int = 100) -> list[AuditEntry]:
         """As `ports.AuditLog.entries`."""
@@ -32,3 +34,10 @@ class SqlAuditLog:
         )
         with reading(self._engine) as connection:
             return [AuditEntry(*row) for row in connection.execute(query)]
+
+
+def _row(entry: AuditEntry) -> dict[str, Any]:
+    """What a request or a command line put into an entry must not keep it from being written."""
+    texts = {name: getattr(entry, name) for name in _FIELDS[1:]}
+    lengths = {name: getattr(audit_log.c[name].type, "length", None) for name in texts}
+    return {"at_ms": entry.at_ms} | {n: storable(text, lengths[n]) for n, text in texts.items()}

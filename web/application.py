@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -46,14 +47,19 @@ class Application(Flask):
 
 
 def create_app(
-    services: Services, options: WebOptions, further_topics: Iterable[Register] = ()
+    services: Services, options: WebOptions, further_topics: Iterable[Register] = (),
+    waiting: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> Flask:
-    """The application; `further_topics` add their routes after those of `TOPICS`."""
+    """The application; `further_topics` add their routes after those of `TOPICS`.
+
+    `waiting` is entered while a request waits for counters behind a network.
+    """
     app = Application("fairreel", root_path=str(_ROOT))
     app.config["MAX_CONTENT_LENGTH"] = options.request_body_max_bytes
     table = RouteTable(app)
     identifiers = Identifiers(services.now_ms)
-    limits = AddressLimits(app, options, table.unlimited, services.telemetry, services.now_ms)
+    limits = AddressLimits(app, options, table.unlimited, services.telemetry, services.now_ms,
+                           waiting)
     access = Access(table.who, services.api_keys, services.audit_log,
                     options.client_keys_required, services.now_ms)
     metrics = RequestMetrics(services.telemetry, identifiers.new)
