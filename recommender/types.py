@@ -90,6 +90,18 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
+class Unsent:
+    """A row of the outbox that an outer bus has not acknowledged. `sequence` is its name there."""
+
+    sequence: int
+    event_id: str
+    topic: str
+    key: str
+    value: bytes
+    accepted_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class DeadLetter:
     """A record that could not be applied, kept with the reason. Its place names it."""
 

@@ -6,7 +6,7 @@ milliseconds. Every method that touches a database may raise `StoreUnavailable`.
 
 from recommender.ports.access import ApiKeys, AuditLog
 from recommender.ports.catalogue import Catalogue, Imports
-from recommender.ports.events import Consumer, EventBus, EventStore, Outbox
+from recommender.ports.events import Consumer, EventBus, EventStore, Outbox, RelayQueue
 from recommender.ports.models import AllowList, JobLeases
 from recommender.ports.observation import ResponseLog, Telemetry
 
@@ -21,6 +21,7 @@ __all__ = [
     "Imports",
     "JobLeases",
     "Outbox",
+    "RelayQueue",
     "ResponseLog",
     "Telemetry",
 ]

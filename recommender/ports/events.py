@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 import pandas as pd
@@ -16,6 +16,7 @@ from recommender.types import (
     Message,
     Record,
     TopicPartition,
+    Unsent,
 )
 
 SetAside = Callable[[int, str], DeadLetter]
@@ -49,6 +50,59 @@ class Outbox(Protocol):
 
     def close(self) -> None:
         """Commit what waits and stop; later calls to accept raise StoreUnavailable."""
+        ...
+
+
+class RelayQueue(Protocol):
+    """What the outbox has accepted and an outer bus has not acknowledged yet. For one thread.
+
+    Several queues on one database, in one process or in many, share the work: a row that one has
+    taken no other takes. A process that ends in whatever way gives back what it had taken. A row
+    may be taken again although it was sent (a crash between acknowledgement and `mark_sent`);
+    readers of the bus know it by its event id.
+    """
+
+    def take(self, limit: int) -> list[Unsent]:
+        """The oldest unsent rows that no other queue has taken, at most `limit`; none when idle.
+
+        They are taken until `mark_sent` or `give_back`. Keep that short of minutes: on PostgreSQL
+        a transaction stays open for as long.
+
+        Raises:
+            StoreUnavailable: nothing was taken.
+            RuntimeError: the batch before was neither marked nor given back.
+        """
+        ...
+
+    def mark_sent(self, sequences: Collection[int]) -> None:
+        """The bus has acknowledged these rows of the batch; the rest of the batch is given back.
+
+        Durable when it returns.
+
+        Raises:
+            StoreUnavailable: nothing was noted; all of the batch will be taken again.
+            ValueError: a row is not of the batch; the batch stays taken.
+        """
+        ...
+
+    def give_back(self) -> None:
+        """Let others take the batch; nothing happens without one. Never raises."""
+        ...
+
+    def backlog(self) -> int:
+        """Rows not marked as sent, taken ones too; may be called from any thread.
+
+        Raises:
+            StoreUnavailable: the database does not answer.
+        """
+        ...
+
+    def wait(self, timeout_s: float) -> None:
+        """Return when this process accepted something since the last `take`, or after the time."""
+        ...
+
+    def close(self) -> None:
+        """Give back what is taken and let go of the connection; a waiting `wait` returns."""
         ...
 
 
