@@ -10,7 +10,7 @@ from adapters.allow_list import SqlAllowList
 from adapters.api_keys import SqlApiKeys
 from adapters.audit_log import SqlAuditLog
 from adapters.catalogue import SqlCatalogue
-from adapters.database import CACHE_KIB, open_database
+from adapters.database import open_database
 from adapters.embedded_log import EmbeddedLog
 from adapters.event_store import SqlEventStore
 from adapters.imports import SqlImports
@@ -18,6 +18,7 @@ from adapters.job_leases import SqlJobLeases
 from adapters.model_files import ModelFiles
 from adapters.response_log import SqlResponseLog
 from adapters.signing import Verifier, open_signer, open_verifier, public_key_file
+from adapters.sqlite_engine import CACHE_KIB
 from recommender.bundle import ModelBundle
 from settings import Settings
 

@@ -10,12 +10,12 @@ from sqlalchemy import Connection, bindparam, func, select
 
 from adapters.bulk_insert import ColumnQuery, bulk_insert
 from adapters.event_state import advance_state
+from adapters.postgresql_engine import Turn, wait_for_turn
 from adapters.tables import applied_events
 from recommender.event_codec import same_row
 from recommender.schemas import Columns
 
 _IDS_PER_QUERY = 512
-_LOCK_OF_POSTGRESQL = 0x6170706C
 _IDS_AFTER = ColumnQuery(
     select(applied_events.c.event_id).where(applied_events.c.sequence > bindparam("after"))
 )
@@ -43,10 +43,9 @@ def _values(column: pd.Series[Any]) -> list[Any]:
 
 def insert_once(connection: Connection, rows: Sequence[Any]) -> tuple[int, list[int]]:
     """How many were inserted, and which rows have the id of another event."""
-    if connection.dialect.name == "postgresql":
-        # Applying is serial: "sequence > before" then means exactly the rows inserted here, and
-        # readers of `event_chunks` never see a number appear below one they have read.
-        connection.execute(select(func.pg_advisory_xact_lock(_LOCK_OF_POSTGRESQL)))
+    # Applying is serial: "sequence > before" then means exactly the rows inserted here, and
+    # readers of `event_chunks` never see a number appear below one they have read.
+    wait_for_turn(connection, Turn.APPLYING)
     before = last_sequence(connection)
     inserted = bulk_insert(
         connection, applied_events, Columns.EVENT, rows, "ON CONFLICT (event_id) DO NOTHING"

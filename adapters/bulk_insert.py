@@ -3,7 +3,10 @@
 The sqlite3 driver lets go of the interpreter lock at every step, one a row; with other threads
 busy each step then waits up to a thread switch interval (300 rows fetched beside four busy
 threads: 148 ms as rows, 6 ms as one row). So rows go in by multi-row VALUES and come out as one
-row of JSON arrays. Other drivers hold whole results and need neither.
+row of JSON arrays.
+
+On PostgreSQL rows go in as one array a column: one round trip whatever their number, and 64,000
+rows/s where VALUES takes 15,000 (5,000 events at once).
 """
 
 from __future__ import annotations
@@ -13,15 +16,28 @@ from itertools import chain
 from typing import Any
 
 import orjson
-from sqlalchemy import Boolean, Connection, LargeBinary, Select, Table, case, func, select, text
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Connection,
+    Float,
+    LargeBinary,
+    Select,
+    String,
+    Table,
+    case,
+    func,
+    select,
+)
 from sqlalchemy.engine import Dialect
 
 ROWS_PER_STATEMENT = 256
 VARIABLES_MAX = 30_000
-"""SQLite takes 32,766 variables a statement, PostgreSQL 65,535."""
-_MARKS = {"qmark": "?", "format": "%s", "pyformat": "%s"}
+"""SQLite takes 32,766 variables a statement."""
+ROWS_PER_ARRAY = 20_000
+"""Bounds what one statement of PostgreSQL holds in memory."""
 
-_texts: dict[tuple[str, str, str, tuple[str, ...], int, str], str] = {}
+_texts: dict[tuple[str, str, tuple[str, ...], int, str], str] = {}
 
 
 def bulk_insert(
@@ -34,19 +50,21 @@ def bulk_insert(
     """Insert `rows` (values in the order of `columns`); returns how many were inserted or changed.
 
     `conflict` is a clause such as "ON CONFLICT (event_id) DO NOTHING", the same in SQLite and
-    PostgreSQL. With DO UPDATE no two rows of a call may have the same key.
+    PostgreSQL. With DO UPDATE no two rows of a call may have the same key. On PostgreSQL
+    transactions that insert the same keys at the same time should do so in the same order.
 
     Raises:
         StoreUnavailable: the transaction must be given up.
     """
     names = tuple(columns)
-    if connection.dialect.paramstyle not in _MARKS:
-        return _by_row(connection, into, names, rows, conflict)
+    by_array = connection.dialect.name == "postgresql"
     changed = done = 0
     while done < len(rows):
-        size = _chunk(len(rows) - done, len(names))
-        values = tuple(chain.from_iterable(rows[done : done + size]))
-        statement = _statement(connection.dialect, into, names, size, conflict)
+        left = len(rows) - done
+        size = min(left, ROWS_PER_ARRAY) if by_array else _chunk(left, len(names))
+        some = rows[done : done + size]
+        values = _arrays(into, names, some) if by_array else tuple(chain.from_iterable(some))
+        statement = _statement(connection.dialect, into, names, 0 if by_array else size, conflict)
         changed += connection.exec_driver_sql(statement, values).rowcount
         done += size
     return changed
@@ -97,15 +115,6 @@ def fetch_columns(connection: Connection, query: Select[Any]) -> list[list[Any]]
     return ColumnQuery(query).fetch(connection)
 
 
-def mark(dialect: Dialect) -> str:
-    """The placeholder of a value in a statement given to `exec_driver_sql`.
-
-    Raises:
-        KeyError: the driver takes no positional values.
-    """
-    return _MARKS[dialect.paramstyle]
-
-
 def _chunk(rows: int, columns: int) -> int:
     # Powers of two above 32 and any size below: few different texts, each prepared once.
     most = min(ROWS_PER_STATEMENT, VARIABLES_MAX // columns)
@@ -117,31 +126,35 @@ def _chunk(rows: int, columns: int) -> int:
 def _statement(
     dialect: Dialect, into: Table, columns: tuple[str, ...], size: int, conflict: str
 ) -> str:
-    key = (dialect.name, dialect.paramstyle, into.name, columns, size, conflict)
+    """For `size` rows, or for arrays of any length with a size of 0."""
+    key = (dialect.name, into.name, columns, size, conflict)
     statement = _texts.get(key)
     if statement is None:
         quote = dialect.identifier_preparer.quote
-        row = f"({', '.join([mark(dialect)] * len(columns))})"
+        if size:
+            row = f"({', '.join('?' * len(columns))})"
+            source = f"VALUES {', '.join([row] * size)}"
+        else:
+            arrays = (f"%s::{_array_type(into.c[name], dialect)}" for name in columns)
+            source = f"SELECT * FROM unnest({', '.join(arrays)})"
         statement = _texts[key] = (
-            f"INSERT INTO {quote(into.name)} ({', '.join(map(quote, columns))}) "
-            f"VALUES {', '.join([row] * size)} {conflict}"
+            f"INSERT INTO {quote(into.name)} ({', '.join(map(quote, columns))}) {source} {conflict}"
         )
     return statement
 
 
-def _by_row(
-    connection: Connection,
-    into: Table,
-    columns: tuple[str, ...],
-    rows: Sequence[Sequence[Any]],
-    conflict: str,
-) -> int:
-    if not rows:
-        return 0
-    quote = connection.dialect.identifier_preparer.quote
-    statement = text(
-        f"INSERT INTO {quote(into.name)} ({', '.join(map(quote, columns))}) "
-        f"VALUES ({', '.join(f':{name}' for name in columns)}) {conflict}"
-    )
-    parameters = [dict(zip(columns, row, strict=True)) for row in rows]
-    return connection.execute(statement, parameters).rowcount
+def _array_type(column: Column[Any], dialect: Dialect) -> str:
+    # A cast to varchar(n) would cut what is too long; the insertion itself refuses it.
+    name = "text" if isinstance(column.type, String) else column.type.compile(dialect)
+    return f"{name}[]"
+
+
+def _arrays(
+    into: Table, columns: Sequence[str], rows: Sequence[Sequence[Any]]
+) -> tuple[list[Any], ...]:
+    """The values by column; the driver takes no array of whole numbers and floats."""
+    arrays = [list(values) for values in zip(*rows, strict=True)]
+    for at, name in enumerate(columns):
+        if isinstance(into.c[name].type, Float):
+            arrays[at] = [None if value is None else float(value) for value in arrays[at]]
+    return tuple(arrays)

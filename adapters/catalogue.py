@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine, bindparam, func, select, text
 
 from adapters.bulk_insert import ColumnQuery, bulk_insert
 from adapters.database import reading, writing
+from adapters.postgresql_engine import Turn, wait_for_turn
 from adapters.tables import catalogue_changes, interactions, movies, people
 from recommender.types import EventType, Movie, Person, RatingCounts
 
@@ -101,6 +102,7 @@ class SqlCatalogue:
         """As `ports.Catalogue.add_movies`."""
         rows = {m.item_id: _movie_row(m) for m in movies}
         with writing(self._engine) as connection:
+            wait_for_turn(connection, Turn.APPLYING)
             changed = _upsert_movies(connection, list(rows.values()))
             if changed:
                 note_change(connection)
@@ -110,6 +112,7 @@ class SqlCatalogue:
         """As `ports.Catalogue.add_people`."""
         rows = {p.user_id: (p.user_id, p.gender, p.age, p.occupation) for p in people}
         with writing(self._engine) as connection:
+            wait_for_turn(connection, Turn.APPLYING)
             return _upsert_people(connection, list(rows.values()))
 
     def movie(self, item_id: str) -> Movie | None:

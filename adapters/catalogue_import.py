@@ -131,6 +131,8 @@ def _word(value: object) -> str | None:
         # A table with gaps holds whole numbers as floats; NaN is a gap.
         return None if value != value else str(int(value)) if value.is_integer() else str(value)
     text = "" if value is None else str(value).strip()
+    if "\0" in text:
+        raise ValueError(f"{text!r:.60} holds a NUL character")
     return text or None
 
 

@@ -8,23 +8,21 @@ from collections.abc import Callable, Sequence
 from sqlalchemy import Engine
 
 from adapters.embedded_consumer import EmbeddedConsumer, Groups, LogReader
-from adapters.group_commit import GroupCommit
-from adapters.log_writer import LogWriter, Work
-from adapters.outbox import offer
+from adapters.intake import Intake
+from adapters.log_writer import LogWriter
 from recommender.errors import BusUnavailable, StoreUnavailable
 from recommender.ports import Consumer
 from recommender.types import Acceptance, Event, Message, TopicPartition
-
-_PROBE_EVERY_S = 1.0
 
 
 class EmbeddedLog:
     """`ports.Outbox` and `ports.EventBus` over the table `outbox`.
 
     Consumer groups live in the memory of this process; after a restart positions come from
-    `seek`. One process at a time should own a log. Should two overlap (a restart), nothing is
-    lost: the unique keys make the later writer number its rows anew, and consumers find the rows
-    of the other when their wait ends.
+    `seek`. One process at a time owns a log. On PostgreSQL a second one waits for the first to
+    end, then gives up. Should two overlap on SQLite (a restart), nothing is lost: the unique keys
+    make the later writer number its rows anew, and consumers find the rows of the other when
+    their wait ends.
     """
 
     def __init__(
@@ -40,17 +38,14 @@ class EmbeddedLog:
         their transaction, but for one larger batch.
 
         Raises:
-            StoreUnavailable: the database does not answer.
+            StoreUnavailable: the database does not answer, or another process owns the log.
         """
         self._reader = LogReader(engine)
         self._writer = LogWriter(
             engine, partitions, ratings_per_hour, clock_ms, self._reader.appended
         )
         self._groups = Groups(self._writer.partitions_of, self._reader)
-        self._commits = GroupCommit[Work, Sequence[Acceptance]](
-            "outbox", self._writer.commit, waiting_max
-        )
-        self._next_probe_s = 0.0
+        self._intake = Intake(self._writer.commit, waiting_max)
 
     @property
     def cluster_id(self) -> str:
@@ -59,33 +54,16 @@ class EmbeddedLog:
 
     def accept(self, events: Sequence[Event]) -> list[Acceptance]:
         """As `ports.Outbox.accept`."""
-        if not events:
-            return []
-        work = Work(offers=[offer(event) for event in events])
-        return list(self._commits.submit(work, len(events)))
+        return self._intake.accept(events)
 
     def depth(self) -> int:
         """As `ports.Outbox.depth`; the log is read in place, nothing is relayed."""
-        failure = self._commits.failure()
-        if failure is not None:
-            self._probe()
-            raise StoreUnavailable(failure)
-        return self._commits.waiting()
-
-    def _probe(self) -> None:
-        # Nothing else may come to show that the database takes writes again. Not awaited: the
-        # caller must not hang as long as the database does.
-        now_s = time.monotonic()
-        if now_s >= self._next_probe_s:
-            self._next_probe_s = now_s + _PROBE_EVERY_S
-            self._commits.submit_unawaited(Work(probe=True))
+        return self._intake.waiting()
 
     def publish(self, messages: Sequence[Message]) -> None:
         """As `ports.EventBus.publish`."""
-        if not messages:
-            return
         try:
-            self._commits.submit(Work(messages=messages), len(messages))
+            self._intake.append(messages)
         except StoreUnavailable as error:
             raise BusUnavailable(str(error)) from error
 
@@ -107,6 +85,6 @@ class EmbeddedLog:
 
     def close(self) -> None:
         """Commit what waits and stop; waiting polls return."""
-        self._commits.close()
+        self._intake.close()
         self._writer.close()
         self._reader.close()

@@ -216,25 +216,27 @@ def _store_dead_letters(connection: Connection, letters: Sequence[DeadLetter]) -
         dead_letters,
         _LETTER_COLUMNS,
         [
-            (*_place(d), d.key and d.key[:_KEY_MAX], d.value, d.reason)
+            (*_place(d), d.key and _storable(d.key)[:_KEY_MAX], d.value, _storable(d.reason))
             for d in letters
         ],
         'ON CONFLICT (cluster_id, topic, partition, "offset") DO NOTHING',
     )
 
 
+def _storable(text: str) -> str:
+    """Without what a database refuses in text: a letter has to be kept whatever came."""
+    return text.replace("\0", "\N{SYMBOL FOR NULL}").encode(errors="replace").decode()
+
+
 def _in_order(
     connection: Connection, keys: Sequence[Column[str]], values: Sequence[Column[Any]]
 ) -> Iterator[tuple[Any, ...]]:
     """Rows of a table by its primary key in code point order, some at a time."""
-    # PostgreSQL orders text by language unless told otherwise; SQLite by its bytes.
-    by_bytes = connection.dialect.name == "postgresql"
-    ordered = [key.collate("C") if by_bytes else key for key in keys]
-    page: Any = select(*keys, *values).order_by(*ordered).limit(_HASHED_ROWS)
+    page: Any = select(*keys, *values).order_by(*keys).limit(_HASHED_ROWS)
     query = page
     while True:
         rows = sorted(zip(*fetch_columns(connection, query), strict=True))
         yield from rows
         if len(rows) < _HASHED_ROWS:
             return
-        query = page.where(tuple_(*ordered) > tuple_(*rows[-1][: len(keys)]))
+        query = page.where(tuple_(*keys) > tuple_(*rows[-1][: len(keys)]))

@@ -3,41 +3,33 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 
 import structlog
 from sqlalchemy import Connection, Engine, insert, select, tuple_
 from sqlalchemy.exc import IntegrityError
 
 from adapters.bulk_insert import bulk_insert
-from adapters.database import write_connection, writing
-from adapters.outbox import Offer, decide, known_values, recent_ratings
+from adapters.intake import Work, by_work
+from adapters.kept_connection import KeptConnection
+from adapters.outbox import decided, note_probe
 from adapters.partitioner import partition_of
+from adapters.postgresql_engine import own_for_life
 from adapters.tables import log_properties, outbox
-from recommender.types import Acceptance, Message
+from recommender.errors import LogTaken
+from recommender.types import Acceptance
 
 _COLUMNS = ("event_id", "topic", "partition", "offset", "key", "value", "accepted_at_ms")
 _CLUSTER_ID = "cluster_id"
-_PROBED = "probed_at_ms"
 _ATTEMPTS = 3
+_RESTART_S = 15.0
+"""How long a new process waits for the one before it to end."""
+_RECONNECTION_S = 2.0
+"""How long the server may take to notice that our lost session has ended."""
 _log = structlog.get_logger()
 
 Ends = dict[tuple[str, int], int]
 """For each (topic, partition) the offset that the next record gets."""
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """What one caller wants appended: events, or messages for topics.
-
-    `probe` asks for a small write that appends nothing: whether the database takes one.
-    """
-
-    offers: Sequence[Offer] = ()
-    messages: Sequence[Message] = ()
-    probe: bool = False
 
 
 class LogWriter:
@@ -51,16 +43,22 @@ class LogWriter:
         clock_ms: Callable[[], int],
         appended: Callable[[], None],
     ) -> None:
-        """`appended` is called after each commit that added records."""
-        self._engine = engine
+        """`appended` is called after each commit that added records.
+
+        Raises:
+            StoreUnavailable: the database does not answer, or, on PostgreSQL, another process
+                writes to this log.
+        """
         self._partitions = partitions
         self._ratings_per_hour = ratings_per_hour
         self._clock_ms = clock_ms
         self._appended = appended
-        self._connection: Connection | None = None
-        with writing(engine) as connection:
+        self._connection = KeptConnection(engine, self._own)
+        self._patience_s = _RESTART_S
+        with self._connection.transaction() as connection:
             self.cluster_id = _cluster_id(connection)
             self._ends = _read_ends(connection)
+        self._patience_s = _RECONNECTION_S
 
     def end_offset(self, topic: str, partition: int) -> int:
         """The offset that the next record of the partition gets."""
@@ -83,22 +81,29 @@ class LogWriter:
             except IntegrityError:
                 # Another process wrote to this log: read anew where its partitions end.
                 _log.warning("log_has_another_writer")
-                with writing(self._engine) as connection:
+                with self._connection.transaction() as connection:
                     self._ends = _read_ends(connection)
         return self._commit(works)
 
     def close(self) -> None:
-        """Let go of the connection."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        """Let go of the connection, and with it of the log."""
+        self._connection.close()
+
+    def _own(self, connection: Connection) -> None:
+        # PostgreSQL lets a second writer commit lower numbers after higher ones: readers would
+        # pass them by. SQLite has one writer at a time.
+        if connection.dialect.name == "postgresql" and not own_for_life(
+            connection, outbox.name, self._patience_s
+        ):
+            raise LogTaken("another process owns the embedded log of this database; each needs its "
+                           "own")
 
     def _commit(self, works: Sequence[Work]) -> Sequence[Sequence[Acceptance]]:
         offers = [each for work in works for each in work.offers]
         now_ms = self._clock_ms()
         ends = dict(self._ends)
-        with self._transaction() as connection:
-            answers, fresh = self._decided(connection, offers, now_ms)
+        with self._connection.transaction() as connection:
+            answers, fresh = decided(connection, offers, self._ratings_per_hour, now_ms)
             rows = [
                 (o.event.event_id, *self._place(ends, o.topic, o.event.user_id), o.value, now_ms)
                 for o in fresh
@@ -110,54 +115,17 @@ class LogWriter:
             ]
             bulk_insert(connection, outbox, _COLUMNS, rows)
             if any(work.probe for work in works):
-                _note_probe(connection, now_ms)
+                note_probe(connection, now_ms)
         self._ends = ends
         if rows:
             self._appended()
-        return _by_work(works, answers)
-
-    def _decided(
-        self, connection: Connection, offers: Sequence[Offer], now_ms: int
-    ) -> tuple[list[Acceptance], list[Offer]]:
-        if not offers:
-            return [], []
-        known = known_values(connection, [o.event.event_id for o in offers])
-        limit = self._ratings_per_hour
-        recent = {} if limit is None else recent_ratings(connection, offers, now_ms)
-        return decide(offers, known, recent, limit, now_ms)
+        return by_work(works, answers)
 
     def _place(self, ends: Ends, topic: str, key: str) -> tuple[str, int, int, str]:
         partition = partition_of(key, self._partitions)
         offset = ends.get((topic, partition), 0)
         ends[topic, partition] = offset + 1
         return topic, partition, offset, key
-
-    @contextmanager
-    def _transaction(self) -> Iterator[Connection]:
-        # One connection for all transactions: taking it from the pool costs as much as a commit.
-        if self._connection is None:
-            self._connection = write_connection(self._engine)
-        connection = self._connection
-        try:
-            with connection.begin():
-                yield connection
-        except BaseException:
-            # After a failed commit the driver may still be inside the transaction.
-            self._connection = None
-            connection.invalidate()
-            connection.close()
-            raise
-
-
-def _by_work(
-    works: Sequence[Work], answers: Sequence[Acceptance]
-) -> Sequence[Sequence[Acceptance]]:
-    split = []
-    start = 0
-    for work in works:
-        split.append(answers[start : start + len(work.offers)])
-        start += len(work.offers)
-    return split
 
 
 def _cluster_id(connection: Connection) -> str:
@@ -167,16 +135,6 @@ def _cluster_id(connection: Connection) -> str:
         found = uuid.uuid4().hex
         connection.execute(insert(log_properties).values(name=_CLUSTER_ID, value=found))
     return found
-
-
-def _note_probe(connection: Connection, now_ms: int) -> None:
-    bulk_insert(
-        connection,
-        log_properties,
-        ("name", "value"),
-        [(_PROBED, str(now_ms))],
-        "ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-    )
 
 
 def _read_ends(connection: Connection) -> Ends:

@@ -8,16 +8,17 @@ from functools import lru_cache
 
 import orjson
 from sqlalchemy import Connection, bindparam, select
-from sqlalchemy.engine import Dialect
 
-from adapters.bulk_insert import ColumnQuery, mark
-from adapters.tables import outbox
+from adapters.bulk_insert import ColumnQuery, bulk_insert
+from adapters.tables import log_properties, outbox
 from recommender.event_codec import encode, same_event
 from recommender.topics import RATINGS, topic_of
 from recommender.types import Acceptance, Event, EventType, Outcome
 
 HOUR_MS = 3_600_000
+_PROBED = "probed_at_ms"
 _IDS_PER_QUERY = 512
+_LOOKUP_OF_POSTGRESQL = "SELECT event_id, value FROM outbox WHERE event_id = ANY(%s)"
 _RECENT = ColumnQuery(
     select(outbox.c.key, outbox.c.accepted_at_ms).where(
         outbox.c.topic == RATINGS,
@@ -80,6 +81,28 @@ def decide(
     return answers, fresh
 
 
+def decided(
+    connection: Connection, offers: Sequence[Offer], ratings_per_hour: int | None, now_ms: int
+) -> tuple[list[Acceptance], list[Offer]]:
+    """As `decide`, with what the outbox holds; within the transaction that writes."""
+    if not offers:
+        return [], []
+    known = known_values(connection, [o.event.event_id for o in offers])
+    recent = {} if ratings_per_hour is None else recent_ratings(connection, offers, now_ms)
+    return decide(offers, known, recent, ratings_per_hour, now_ms)
+
+
+def note_probe(connection: Connection, now_ms: int) -> None:
+    """A write that adds nothing: whether the database takes one."""
+    bulk_insert(
+        connection,
+        log_properties,
+        ("name", "value"),
+        [(_PROBED, str(now_ms))],
+        "ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+    )
+
+
 def _wait_s(times: Sequence[int], limit: int, now_ms: int) -> int:
     # The quota has room again once the limit-th newest rating is an hour old.
     if limit == 0:
@@ -90,27 +113,26 @@ def _wait_s(times: Sequence[int], limit: int, now_ms: int) -> int:
 def known_values(connection: Connection, event_ids: Sequence[str]) -> dict[str, bytes]:
     """The stored value of each of the ids that the outbox holds."""
     known: dict[str, bytes] = {}
+    if connection.dialect.name == "postgresql":
+        found = connection.exec_driver_sql(_LOOKUP_OF_POSTGRESQL, (list(event_ids),))
+        return {row[0]: bytes(row[1]) for row in found}
     for start in range(0, len(event_ids), _IDS_PER_QUERY):
         ids = list(event_ids[start : start + _IDS_PER_QUERY])
         # Repeating an id up to a power of two keeps the number of different texts small.
         size = 1 << (len(ids) - 1).bit_length()
         padded = (*ids, *(ids[:1] * (size - len(ids))))
-        found = connection.exec_driver_sql(_lookup(connection.dialect, size), padded)
-        if connection.dialect.name == "sqlite":
-            names, values = map(orjson.loads, found.one())
-            known.update(zip(names, map(bytes.fromhex, values), strict=True))
-        else:
-            known.update((row[0], bytes(row[1])) for row in found)
+        names, values = map(orjson.loads, connection.exec_driver_sql(_lookup(size), padded).one())
+        known.update(zip(names, map(bytes.fromhex, values), strict=True))
     return known
 
 
 @lru_cache(maxsize=64)
-def _lookup(dialect: Dialect, size: int) -> str:
+def _lookup(size: int) -> str:
     # Compiling an IN of SQLAlchemy Core takes longer than the lookup itself.
-    marks = ", ".join([mark(dialect)] * size)
-    found = "json_group_array(event_id), json_group_array(hex(value))"
-    columns = found if dialect.name == "sqlite" else "event_id, value"
-    return f"SELECT {columns} FROM outbox WHERE event_id IN ({marks})"
+    return (
+        "SELECT json_group_array(event_id), json_group_array(hex(value)) "
+        f"FROM outbox WHERE event_id IN ({', '.join('?' * size)})"
+    )
 
 
 def recent_ratings(

@@ -177,7 +177,8 @@ class SqlResponseLog:
         with writing(self._engine) as connection:
             bulk_insert(
                 connection, answer_texts, _TEXT_FIELDS,
-                [(digest, text.before, text.between) for digest, text in texts.items()],
+                # In one order, so that two processes never wait for each other in a circle.
+                [(digest, texts[digest].before, texts[digest].between) for digest in sorted(texts)],
                 "ON CONFLICT (digest) DO NOTHING",
             )  # fmt: skip
             bulk_insert(

@@ -20,6 +20,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 _NAMES = {
@@ -32,28 +33,41 @@ store_metadata = MetaData(naming_convention=_NAMES)
 responses_metadata = MetaData(naming_convention=_NAMES)
 
 _Sequence = BigInteger().with_variant(Integer, "sqlite")
-_Id = String(128)
 
-# --- the log: what was accepted; with the embedded bus also the topics themselves
+
+def _text(length: int) -> String:
+    # In the order of code points, as SQLite and Python have it: the databases of a server may be
+    # ordered by a language, and the later of two events must be the same one everywhere.
+    return String(length).with_variant(String(length, collation="C"), "postgresql")
+
+
+_Id = _text(128)
+
+# --- the log: what was accepted; with the embedded bus also the topics themselves. A row without
+# an offset is for an outer bus, which gives it one; its partition is then NO_PARTITION.
+NO_PARTITION = -1
+UNSENT = text('"offset" IS NULL AND sent_at_ms IS NULL')
 outbox = Table(
     "outbox",
     log_metadata,
     Column("sequence", _Sequence, primary_key=True, autoincrement=True),
-    Column("event_id", String(256), nullable=False, unique=True),
-    Column("topic", String(249), nullable=False),
+    Column("event_id", _text(256), nullable=False, unique=True),
+    Column("topic", _text(249), nullable=False),
     Column("partition", Integer, nullable=False),
     Column("offset", BigInteger),
-    Column("key", String(256)),
+    Column("key", _text(256)),
     Column("value", LargeBinary, nullable=False),
     Column("accepted_at_ms", BigInteger, nullable=False),
     Column("sent_at_ms", BigInteger),
     UniqueConstraint("topic", "partition", "offset"),
     Index("ix_outbox_quota", "key", "topic", "accepted_at_ms"),
+    # Rows for an outer bus that are still to be sent; empty where the log is read in place.
+    Index("ix_outbox_unsent", "sequence", sqlite_where=UNSENT, postgresql_where=UNSENT),
 )
 log_properties = Table(
     "log_properties",
     log_metadata,
-    Column("name", String(64), primary_key=True),
+    Column("name", _text(64), primary_key=True),
     Column("value", Text, nullable=False),
 )
 
@@ -62,9 +76,9 @@ applied_events = Table(
     "applied_events",
     store_metadata,
     Column("sequence", _Sequence, primary_key=True, autoincrement=True),
-    Column("event_id", String(256), nullable=False, unique=True),
+    Column("event_id", _text(256), nullable=False, unique=True),
     Column("schema_version", SmallInteger, nullable=False),
-    Column("type", String(8), nullable=False),
+    Column("type", _text(8), nullable=False),
     Column("user_id", _Id, nullable=False),
     Column("item_id", _Id),
     Column("rating", Float),
@@ -72,17 +86,17 @@ applied_events = Table(
     Column("query", Text),
     Column("timestamp_ms", BigInteger, nullable=False),
     Column("received_at_ms", BigInteger, nullable=False),
-    Column("source", String(64), nullable=False),
+    Column("source", _text(64), nullable=False),
 )
 interactions = Table(
     "interactions",
     store_metadata,
     Column("user_id", _Id, primary_key=True),
     Column("item_id", _Id, primary_key=True),
-    Column("type", String(8), primary_key=True),
+    Column("type", _text(8), primary_key=True),
     Column("rating", Float),
     Column("timestamp_ms", BigInteger, nullable=False),
-    Column("event_id", String(256), nullable=False),
+    Column("event_id", _text(256), nullable=False),
     Column("sequence", BigInteger, nullable=False),
     Index("ix_interactions_item", "item_id", "type", "rating"),
     sqlite_with_rowid=False,
@@ -91,7 +105,7 @@ searches = Table(
     "searches",
     store_metadata,
     Column("user_id", _Id, primary_key=True),
-    Column("event_id", String(256), primary_key=True),
+    Column("event_id", _text(256), primary_key=True),
     Column("query", Text, nullable=False),
     Column("timestamp_ms", BigInteger, nullable=False),
     Column("sequence", BigInteger, nullable=False),
@@ -100,8 +114,8 @@ searches = Table(
 consumer_offsets = Table(
     "consumer_offsets",
     store_metadata,
-    Column("consumer_group", String(128), primary_key=True),
-    Column("topic", String(249), primary_key=True),
+    Column("consumer_group", _text(128), primary_key=True),
+    Column("topic", _text(249), primary_key=True),
     Column("partition", Integer, primary_key=True, autoincrement=False),
     Column("next_offset", BigInteger, nullable=False),
 )
@@ -109,11 +123,11 @@ dead_letters = Table(
     "dead_letters",
     store_metadata,
     Column("sequence", _Sequence, primary_key=True, autoincrement=True),
-    Column("cluster_id", String(64), nullable=False),
-    Column("topic", String(249), nullable=False),
+    Column("cluster_id", _text(64), nullable=False),
+    Column("topic", _text(249), nullable=False),
     Column("partition", Integer, nullable=False),
     Column("offset", BigInteger, nullable=False),
-    Column("key", String(256)),
+    Column("key", _text(256)),
     Column("value", LargeBinary, nullable=False),
     Column("reason", Text, nullable=False),
     UniqueConstraint("cluster_id", "topic", "partition", "offset"),
@@ -131,21 +145,21 @@ movies = Table(
 catalogue_changes = Table(
     "catalogue_changes",
     store_metadata,
-    Column("name", String(16), primary_key=True),
+    Column("name", _text(16), primary_key=True),
     Column("version", BigInteger, nullable=False),
 )
 people = Table(
     "people",
     store_metadata,
     Column("user_id", _Id, primary_key=True),
-    Column("gender", String(16)),
+    Column("gender", _text(16)),
     Column("age", Integer),
-    Column("occupation", String(64)),
+    Column("occupation", _text(64)),
 )
 imports = Table(
     "imports",
     store_metadata,
-    Column("import_id", String(80), primary_key=True),
+    Column("import_id", _text(80), primary_key=True),
     Column("name", Text, nullable=False),
     Column("rows", BigInteger, nullable=False),
     Column("rejected", BigInteger, nullable=False),
@@ -155,10 +169,10 @@ models = Table(
     "models",
     store_metadata,
     Column("version", Integer, primary_key=True, autoincrement=False),
-    Column("version_id", String(32), nullable=False, unique=True),
-    Column("name", String(64), nullable=False),
-    Column("status", String(16), nullable=False),
-    Column("sha256", String(64), nullable=False),
+    Column("version_id", _text(32), nullable=False, unique=True),
+    Column("name", _text(64), nullable=False),
+    Column("status", _text(16), nullable=False),
+    Column("sha256", _text(64), nullable=False),
     Column("created_at_ms", BigInteger, nullable=False),
     Column("changed_at_ms", BigInteger, nullable=False),
     Column("reason", Text),
@@ -166,24 +180,24 @@ models = Table(
 serving_choice = Table(
     "serving_choice",
     store_metadata,
-    Column("slot", String(16), primary_key=True),
-    Column("model_name", String(64)),
+    Column("slot", _text(16), primary_key=True),
+    Column("model_name", _text(64)),
     Column("changed_at_ms", BigInteger, nullable=False),
 )
 job_leases = Table(
     "job_leases",
     store_metadata,
-    Column("job", String(64), primary_key=True),
-    Column("holder", String(128)),
+    Column("job", _text(64), primary_key=True),
+    Column("holder", _text(128)),
     Column("token", BigInteger, nullable=False),
     Column("expires_at_ms", BigInteger, nullable=False),
 )
 api_keys = Table(
     "api_keys",
     store_metadata,
-    Column("key_id", String(32), primary_key=True),
-    Column("secret_sha256", String(64), nullable=False, unique=True),
-    Column("role", String(16), nullable=False),
+    Column("key_id", _text(32), primary_key=True),
+    Column("secret_sha256", _text(64), nullable=False, unique=True),
+    Column("role", _text(16), nullable=False),
     Column("name", Text, nullable=False),
     Column("user_id", _Id),
     Column("created_at_ms", BigInteger, nullable=False),
@@ -194,10 +208,10 @@ audit_log = Table(
     store_metadata,
     Column("sequence", _Sequence, primary_key=True, autoincrement=True),
     Column("at_ms", BigInteger, nullable=False),
-    Column("actor", String(128), nullable=False),
-    Column("action", String(64), nullable=False),
+    Column("actor", _text(128), nullable=False),
+    Column("action", _text(64), nullable=False),
     Column("target", Text, nullable=False),
-    Column("outcome", String(64), nullable=False),
+    Column("outcome", _text(64), nullable=False),
     Column("detail", Text, nullable=False),
 )
 
@@ -205,11 +219,11 @@ audit_log = Table(
 responses = Table(
     "responses",
     responses_metadata,
-    Column("request_id", String(36), primary_key=True),
+    Column("request_id", _text(36), primary_key=True),
     Column("timestamp_ms", BigInteger, nullable=False),
     Column("user_id", _Id, nullable=False),
-    Column("variant", String(64), nullable=False),
-    Column("model_version", String(32), nullable=False),
+    Column("variant", _text(64), nullable=False),
+    Column("model_version", _text(32), nullable=False),
     Column("history_version", BigInteger, nullable=False),
     Column("is_personalized", Boolean, nullable=False),
     Column("status", SmallInteger, nullable=False),

@@ -15,6 +15,10 @@ class StoreUnavailable(FairreelError):
         self.retry_after_s = retry_after_s
 
 
+class LogTaken(StoreUnavailable):
+    """Another process writes to the embedded log of this database."""
+
+
 class BusUnavailable(FairreelError):
     """The message bus does not answer."""
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
+
+from tests.databases_of_tests import KINDS, take_back_databases
+from tests.programs_of_system import find_program
 
 # A shared machine may be slow for a moment; a law is not broken by that.
 settings.register_profile("fairreel", deadline=None, print_blob=True)
@@ -19,9 +22,21 @@ def in_ci() -> bool:
     return os.environ.get("CI", "").lower() in ("1", "true", "yes")
 
 
+@pytest.fixture(autouse=True)
+def databases_taken_back() -> Iterator[None]:
+    yield
+    take_back_databases()
+
+
+@pytest.fixture(params=KINDS)
+def kind(request: pytest.FixtureRequest) -> str:
+    """Each kind of database: the test runs once on each."""
+    return str(request.param)
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     for marker in item.iter_markers("needs_tool"):
-        missing = [name for name in marker.args if shutil.which(name) is None]
+        missing = [name for name in marker.args if find_program(name) is None]
         if missing:
             item.config.stash.setdefault(_MISSING, set()).update(missing)
             pytest.skip(f"needs {', '.join(missing)}")

@@ -1,4 +1,4 @@
-"""A migrated store for tests: made once, then copied."""
+"""A migrated store for tests: the file is made once, then copied."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from adapters.database import open_database
+from tests.databases_of_tests import new_database
 
 
-def new_store(folder: Path) -> Engine:
+def new_store(folder: Path, kind: str = "sqlite") -> Engine:
     """An empty store in `folder`, opened."""
+    if kind != "sqlite":
+        return new_database(folder, "store", kind)
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copy(_template(), folder / "store.db")
     return open_database(f"sqlite:///{folder}/store.db", "store")

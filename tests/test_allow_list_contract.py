@@ -28,8 +28,8 @@ SHA = "0" * 64
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    engine = new_store(tmp_path)
+def engine(tmp_path: Path, kind: str) -> Iterator[Engine]:
+    engine = new_store(tmp_path, kind)
     yield engine
     engine.dispose()
 

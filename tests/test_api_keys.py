@@ -14,8 +14,8 @@ from tests.databases_of_tests import new_database
 
 
 @pytest.fixture
-def keys(tmp_path: Path) -> SqlApiKeys:
-    return SqlApiKeys(new_database(tmp_path, "store"))
+def keys(tmp_path: Path, kind: str) -> SqlApiKeys:
+    return SqlApiKeys(new_database(tmp_path, "store", kind))
 
 
 def test_a_secret_opens_its_key_and_no_other(keys: SqlApiKeys) -> None:
@@ -45,7 +45,8 @@ def test_a_secret_is_long_random_and_url_safe(keys: SqlApiKeys) -> None:
         assert all(c.isalnum() or c in "_-" for c in secret)
 
 
-def test_the_store_never_holds_the_secret(keys: SqlApiKeys, tmp_path: Path) -> None:
+def test_the_store_never_holds_the_secret(tmp_path: Path) -> None:
+    keys = SqlApiKeys(new_database(tmp_path, "store"))
     _, secret = keys.create(Role.ADMIN, "ops", 1)
     assert keys.verify(secret) is not None
     held = b"".join(file.read_bytes() for file in tmp_path.iterdir())
@@ -68,10 +69,10 @@ def test_a_revoked_key_opens_nothing_from_then_on(keys: SqlApiKeys) -> None:
     assert keys.keys()[0].revoked_at_ms == 9
 
 
-def test_a_revocation_by_another_process_counts_within_a_second(tmp_path: Path) -> None:
+def test_a_revocation_by_another_process_counts_within_a_second(tmp_path: Path, kind: str) -> None:
     now = [100.0]
-    server = SqlApiKeys(new_database(tmp_path, "store"), clock_s=lambda: now[0])
-    command_line = SqlApiKeys(new_database(tmp_path, "store"))
+    server = SqlApiKeys(new_database(tmp_path, "store", kind), clock_s=lambda: now[0])
+    command_line = SqlApiKeys(new_database(tmp_path, "store", kind))
     key, secret = command_line.create(Role.CLIENT, "shop", 1)
     assert server.verify(secret) == key
     command_line.revoke(key.key_id, 2)

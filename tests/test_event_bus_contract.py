@@ -1,4 +1,4 @@
-"""What every bus promises; each adapter is one line in BUSES."""
+"""What every bus promises, on each kind of database."""
 
 from __future__ import annotations
 
@@ -20,22 +20,23 @@ from recommender.errors import BusUnavailable
 from recommender.ports import Consumer, EventBus
 from recommender.topics import EVENT_TOPICS, RATINGS, WATCH_EVENTS
 from recommender.types import Message, Record, TopicPartition
-from tests.databases_of_tests import locked, new_database
+from tests.databases_of_tests import locked, new_database, on_postgresql
 from tests.sample_events import NOW_MS, rating, search, watch
 
 PARTITIONS = 3
-BUSES: dict[str, Callable[[Path], EventBus]] = {
-    "embedded": lambda folder: embedded(folder),
+BUSES: dict[str, Callable[[Path, str], EventBus]] = {
+    "embedded": lambda folder, kind: embedded(folder, kind),
 }
 
 
-def embedded(folder: Path) -> EmbeddedLog:
-    return EmbeddedLog(new_database(folder, "log"), PARTITIONS, clock_ms=lambda: NOW_MS)
+def embedded(folder: Path, kind: str = "sqlite") -> EmbeddedLog:
+    return EmbeddedLog(new_database(folder, "log", kind), PARTITIONS, clock_ms=lambda: NOW_MS)
 
 
-@pytest.fixture(params=BUSES)
+@pytest.fixture(params=["embedded on sqlite", on_postgresql("embedded on postgresql")])
 def bus(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[EventBus]:
-    opened = BUSES[request.param](tmp_path)
+    name, _, kind = request.param.partition(" on ")
+    opened = BUSES[name](tmp_path, kind)
     yield opened
     opened.close()
 
@@ -211,8 +212,8 @@ def test_a_bus_that_answers_is_reachable(bus: EventBus) -> None:
 # --- the embedded log
 
 
-def test_accepted_events_travel_on_the_topics_of_their_types(tmp_path: Path) -> None:
-    log = embedded(tmp_path)
+def test_accepted_events_travel_on_the_topics_of_their_types(tmp_path: Path, kind: str) -> None:
+    log = embedded(tmp_path, kind)
     log.accept([rating("a"), watch("b"), search("c")])
     records = read(log.consumer("g", EVENT_TOPICS), 3)
     assert [(r.topic, r.key) for r in records] == [
@@ -222,12 +223,14 @@ def test_accepted_events_travel_on_the_topics_of_their_types(tmp_path: Path) -> 
     log.close()
 
 
-def test_offsets_go_on_after_a_restart_and_the_log_keeps_its_name(tmp_path: Path) -> None:
-    first = embedded(tmp_path)
+def test_offsets_go_on_after_a_restart_and_the_log_keeps_its_name(
+    tmp_path: Path, kind: str
+) -> None:
+    first = embedded(tmp_path, kind)
     first.publish(messages("a", "b", key="k"))
     ends, name = first.end_offsets([RATINGS]), first.cluster_id
     first.close()
-    second = embedded(tmp_path)
+    second = embedded(tmp_path, kind)
     assert second.end_offsets([RATINGS]) == ends
     assert second.cluster_id == name
     second.publish(messages("c", key="k"))
@@ -236,9 +239,9 @@ def test_offsets_go_on_after_a_restart_and_the_log_keeps_its_name(tmp_path: Path
 
 
 def test_a_log_opened_with_fewer_partitions_still_reads_all_that_hold_records(
-    tmp_path: Path,
+    tmp_path: Path, kind: str
 ) -> None:
-    engine = new_database(tmp_path, "log")
+    engine = new_database(tmp_path, "log", kind)
     wide = EmbeddedLog(engine, 4)
     wide.publish(messages(*(str(i) for i in range(100))))
     ends = wide.end_offsets([RATINGS])
@@ -263,8 +266,8 @@ def test_records_of_another_process_are_found_when_a_wait_ends(tmp_path: Path) -
     theirs.close()
 
 
-def test_a_database_that_refuses_is_a_bus_that_is_away(tmp_path: Path) -> None:
-    engine = new_database(tmp_path, "log")
+def test_a_database_that_refuses_is_a_bus_that_is_away(tmp_path: Path, kind: str) -> None:
+    engine = new_database(tmp_path, "log", kind)
     log = EmbeddedLog(engine, PARTITIONS)
     with locked(engine), pytest.raises(BusUnavailable):
         log.publish(messages("a"))

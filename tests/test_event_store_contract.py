@@ -1,11 +1,11 @@
-"""What every event store promises; each adapter is one line in STORES."""
+"""What every event store promises, on each kind of database and in the fake of the tests."""
 
 from __future__ import annotations
 
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
 from pathlib import Path
+from random import Random
 
 import pandas as pd
 import pytest
@@ -27,20 +27,29 @@ from recommender.types import (
     HistoryEntry,
     TopicPartition,
 )
-from tests.databases_of_tests import full_disk, locked, new_database
+from tests.databases_of_tests import (
+    KINDS,
+    full_disk,
+    locked,
+    new_database,
+    take_back_databases,
+)
 from tests.fakes import InMemoryEventStore
 from tests.sample_events import NOW_MS, frame_of, rating, search, watch
 
-STORES: dict[str, Callable[[Path], EventStore]] = {
-    "sqlite": lambda folder: SqlEventStore(new_database(folder, "store")),
-    "memory": lambda _folder: InMemoryEventStore(),
-}
+STORES = (*KINDS, "memory")
 PLACE = TopicPartition("ratings", 0)
 
 
 @pytest.fixture(params=STORES)
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[EventStore]:
-    return STORES[request.param](tmp_path)
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> EventStore:
+    return make_store(request.param, tmp_path)
+
+
+def make_store(kind: str, folder: Path) -> EventStore:
+    if kind == "memory":
+        return InMemoryEventStore()
+    return SqlEventStore(new_database(folder, "store", kind))
 
 
 def state(store: EventStore, user: str = "u1") -> list[tuple[str, str, float | None, str]]:
@@ -216,37 +225,44 @@ def test_frames_of_any_column_types_are_taken(store: EventStore) -> None:
 
 interaction = st.builds(
     lambda n, user, item, kind, at, value: (
-        rating(f"e{n}", user, item, rating=value, timestamp_ms=NOW_MS + at)
+        rating(n, user, item, rating=value, timestamp_ms=NOW_MS + at)
         if kind == "rate"
-        else watch(f"e{n}", user, item, timestamp_ms=NOW_MS + at)
+        else watch(n, user, item, timestamp_ms=NOW_MS + at)
         if kind == "watch"
-        else search(f"e{n}", user, timestamp_ms=NOW_MS + at)
+        else search(n, user, timestamp_ms=NOW_MS + at)
     ),
-    st.integers(0, 10**6), st.sampled_from(["u1", "u2"]), st.sampled_from(["m1", "m2"]),
+    # Languages order these otherwise than code points do, and the later event has the greater id.
+    st.text("aAbB_-:19", min_size=1, max_size=4), st.sampled_from(["u1", "u2"]),
+    st.sampled_from(["m1", "m2"]),
     st.sampled_from(["rate", "watch", "search"]), st.integers(0, 2), st.sampled_from([1.0, 5.0]),
 )  # fmt: skip
 
 
-@hypothesis_settings(max_examples=25)
+@pytest.mark.parametrize("kind", STORES)
+@hypothesis_settings(max_examples=15)
 @given(
-    st.lists(interaction, max_size=12, unique_by=lambda e: e.event_id),
-    st.randoms(use_true_random=False),
+    events=st.lists(interaction, max_size=12, unique_by=lambda e: e.event_id),
+    random=st.randoms(use_true_random=False),
 )
 def test_the_state_does_not_depend_on_order_batches_or_repetition(
-    events: list[Event], random: object
+    kind: str, events: list[Event], random: Random
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        for name, make in STORES.items():
-            one, other = make(Path(folder) / name / "a"), make(Path(folder) / name / "b")
-            one.apply(frame_of(events))
-            shuffled = [*events, *events[:3]]
-            random.shuffle(shuffled)  # type: ignore[attr-defined]
-            for event in shuffled:
-                other.apply(frame_of([event]))
-            assert one.state_hash() == other.state_hash()
-            for user in ("u1", "u2"):
-                assert one.history(user).entries == other.history(user).entries
-                assert one.history(user).entries == _recomputed(events, user)
+        one, other = (make_store(kind, Path(folder) / name) for name in "ab")
+        one.apply(frame_of(events))
+        shuffled = [*events, *events[:3]]
+        random.shuffle(shuffled)
+        for event in shuffled:
+            other.apply(frame_of([event]))
+        assert one.state_hash() == other.state_hash()
+        if kind == "postgresql":
+            same = make_store("sqlite", Path(folder))
+            same.apply(frame_of(shuffled))
+            assert one.state_hash() == same.state_hash()
+        for user in ("u1", "u2"):
+            assert one.history(user).entries == other.history(user).entries
+            assert one.history(user).entries == _recomputed(events, user)
+        take_back_databases()
 
 
 def _recomputed(events: list[Event], user: str) -> tuple[object, ...]:
@@ -274,8 +290,8 @@ def test_different_states_have_different_hashes(store: EventStore) -> None:
 # --- what only a database can show
 
 
-def test_searches_are_part_of_the_state(tmp_path: Path) -> None:
-    store = SqlEventStore(new_database(tmp_path, "store"))
+def test_searches_are_part_of_the_state(tmp_path: Path, kind: str) -> None:
+    store = SqlEventStore(new_database(tmp_path, "store", kind))
     empty = store.state_hash()
     store.apply(frame_of([search("a")]))
     assert store.state_hash() != empty
@@ -296,8 +312,8 @@ def test_connections_keep_few_pages_and_few_of_them_stay_open(tmp_path: Path) ->
         assert two.connection.driver_connection is first
 
 
-def test_a_failed_apply_leaves_nothing_behind(tmp_path: Path) -> None:
-    engine = new_database(tmp_path, "store")
+def test_a_failed_apply_leaves_nothing_behind(tmp_path: Path, kind: str) -> None:
+    engine = new_database(tmp_path, "store", kind)
     store = SqlEventStore(engine)
     store.apply(frame_of([rating("before")]), {PLACE: 1})
     frame = frame_of([rating(f"e{i}", item=f"m{i}", user="x" * 100) for i in range(300)])
@@ -310,8 +326,10 @@ def test_a_failed_apply_leaves_nothing_behind(tmp_path: Path) -> None:
     assert store.offsets() == {PLACE: 2}
 
 
-def test_repeats_of_many_ids_are_told_from_conflicts_in_few_statements(tmp_path: Path) -> None:
-    engine = new_database(tmp_path, "store")
+def test_repeats_of_many_ids_are_told_from_conflicts_in_few_statements(
+    tmp_path: Path, kind: str
+) -> None:
+    engine = new_database(tmp_path, "store", kind)
     store = SqlEventStore(engine)
     first = [rating(f"e{i}", item=f"m{i}") for i in range(1500)]
     second = [*first[:1400], *(rating(f"e{i}", user="u2") for i in range(1400, 1500))]
@@ -323,11 +341,21 @@ def test_repeats_of_many_ids_are_told_from_conflicts_in_few_statements(tmp_path:
 
     sql_event.listen(engine, "before_cursor_execute", note)
     assert store.apply(frame_of([*second, rating("new")])) == Applied(1, 1400, 100)
-    assert len([s for s in statements if s.startswith("SELECT json")]) == 4
+    assert len(statements) < 20
 
 
-def test_a_locked_store_refuses_to_apply_and_still_answers(tmp_path: Path) -> None:
-    engine = new_database(tmp_path, "store")
+def test_a_dead_letter_with_any_text_is_kept(tmp_path: Path, kind: str) -> None:
+    store = SqlEventStore(new_database(tmp_path, "store", kind))
+    odd = DeadLetter("c", "ratings", 0, 7, "k\0\ud800", bytes(range(256)), "it holds \0 or \ud800")
+    store.apply(frame_of([]), dead_letters=[odd])
+    found = store.dead_letters()
+    assert [(f.key, f.value, f.reason) for f in found] == [
+        ("k\N{SYMBOL FOR NULL}?", odd.value, "it holds \N{SYMBOL FOR NULL} or ?")
+    ]
+
+
+def test_a_locked_store_refuses_to_apply_and_still_answers(tmp_path: Path, kind: str) -> None:
+    engine = new_database(tmp_path, "store", kind)
     store = SqlEventStore(engine)
     store.apply(frame_of([rating("a")]))
     with locked(engine):
@@ -337,8 +365,8 @@ def test_a_locked_store_refuses_to_apply_and_still_answers(tmp_path: Path) -> No
     assert store.apply(frame_of([rating("b")])) == Applied(1, 0)
 
 
-def test_two_appliers_of_the_same_events_apply_each_once(tmp_path: Path) -> None:
-    stores = [SqlEventStore(new_database(tmp_path, "store")) for _ in range(2)]
+def test_two_appliers_of_the_same_events_apply_each_once(tmp_path: Path, kind: str) -> None:
+    stores = [SqlEventStore(new_database(tmp_path, "store", kind)) for _ in range(2)]
     frames = [frame_of([rating(f"{b}-{i}", item=f"m{i}") for i in range(20)]) for b in range(10)]
     done: list[Applied] = []
 
@@ -354,8 +382,10 @@ def test_two_appliers_of_the_same_events_apply_each_once(tmp_path: Path) -> None
     assert stores[0].counts()["events"] == 200
 
 
-def test_a_history_and_its_version_belong_together_while_events_arrive(tmp_path: Path) -> None:
-    store = SqlEventStore(new_database(tmp_path, "store"))
+def test_a_history_and_its_version_belong_together_while_events_arrive(
+    tmp_path: Path, kind: str
+) -> None:
+    store = SqlEventStore(new_database(tmp_path, "store", kind))
     stop = threading.Event()
     seen: dict[int, tuple[object, ...]] = {}
 
@@ -376,9 +406,9 @@ def test_a_history_and_its_version_belong_together_while_events_arrive(tmp_path:
 
 
 def test_the_hash_covers_more_rows_than_one_page(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = SqlEventStore(new_database(tmp_path, "store"))
+    store = SqlEventStore(new_database(tmp_path, "store", kind))
     store.apply(frame_of([rating(f"e{i}", f"u{i % 7}", f"m{i}") for i in range(50)]))
     whole = store.state_hash()
     monkeypatch.setattr("adapters.event_store._HASHED_ROWS", 8)

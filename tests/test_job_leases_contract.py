@@ -21,8 +21,8 @@ from workers.held_lease import HeldLease
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    engine = new_store(tmp_path)
+def engine(tmp_path: Path, kind: str) -> Iterator[Engine]:
+    engine = new_store(tmp_path, kind)
     yield engine
     engine.dispose()
 

@@ -1,4 +1,4 @@
-"""What every outbox promises; each adapter is one line in OUTBOXES."""
+"""What every outbox promises."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import pytest
@@ -18,28 +20,49 @@ from sqlalchemy import Engine
 from adapters.embedded_log import EmbeddedLog
 from adapters.group_commit import GroupCommit
 from adapters.outbox import decide, offer
+from adapters.relay_outbox import RelayOutbox
+from adapters.relay_queue import SqlRelayQueue
 from recommender.errors import StoreUnavailable
 from recommender.event_codec import encode
 from recommender.ports import Outbox
 from recommender.types import Acceptance, Event, Outcome
-from tests.databases_of_tests import full_disk, locked, new_database, sqlite_url
+from tests.databases_of_tests import (
+    count,
+    full_disk,
+    locked,
+    new_database,
+    on_postgresql,
+    sqlite_url,
+)
 from tests.fakes import InMemoryOutbox
 from tests.sample_events import NOW_MS, rating, search, watch
 
-Make = Callable[[Path, int | None], Outbox]
-OUTBOXES: dict[str, Make] = {
-    "embedded": lambda folder, quota: embedded(folder, quota),
-    "memory": lambda _folder, quota: InMemoryOutbox(quota),
-}
+# Each adapter on each kind of database, and the fake of the tests.
+OUTBOXES = (
+    "embedded on sqlite", on_postgresql("embedded on postgresql"),
+    "relay on sqlite", on_postgresql("relay on postgresql"), "memory",
+)  # fmt: skip
+Opened = Callable[..., EmbeddedLog | RelayOutbox]
 
 ENGINES: WeakKeyDictionary[Outbox, Engine] = WeakKeyDictionary()
 
 
-def embedded(folder: Path, quota: int | None = None, waiting_max: int = 1000) -> EmbeddedLog:
-    engine = new_database(folder, "log")
-    log = EmbeddedLog(engine, 4, waiting_max, quota, clock_ms=lambda: NOW_MS)
+def embedded(folder: Path, kind: str = "sqlite", **changes: Any) -> EmbeddedLog:
+    engine = new_database(folder, "log", kind)
+    log = EmbeddedLog(engine, 4, **{"clock_ms": lambda: NOW_MS, **changes})
     ENGINES[log] = engine
     return log
+
+
+def relay(folder: Path, kind: str = "sqlite", **changes: Any) -> RelayOutbox:
+    engine = new_database(folder, "log", kind)
+    values = {"clock_ms": lambda: NOW_MS, **changes}
+    outbox = RelayOutbox(engine, SqlRelayQueue(engine), **values)
+    ENGINES[outbox] = engine
+    return outbox
+
+
+ADAPTERS = {"embedded": embedded, "relay": relay}
 
 
 @contextmanager
@@ -59,7 +82,11 @@ def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[..
     made: list[Outbox] = []
 
     def open_outbox(quota: int | None = None) -> Outbox:
-        made.append(OUTBOXES[request.param](tmp_path, quota))
+        name, _, kind = request.param.partition(" on ")
+        adapter = ADAPTERS.get(name)
+        made.append(
+            adapter(tmp_path, kind, ratings_per_hour=quota) if adapter else InMemoryOutbox(quota)
+        )
         return made[-1]
 
     yield open_outbox
@@ -148,7 +175,7 @@ def test_an_outbox_that_fails_has_no_depth_until_it_accepts_again(
         with pytest.raises(StoreUnavailable):
             outbox.depth()
     assert outcomes(outbox.accept([rating("b")])) == ["accepted"]
-    assert outbox.depth() == 0
+    assert outbox.depth() == (2 if isinstance(outbox, RelayOutbox) else 0)
 
 
 def test_events_of_many_threads_are_each_accepted_once(make: Callable[..., Outbox]) -> None:
@@ -174,18 +201,24 @@ def test_events_of_many_threads_are_each_accepted_once(make: Callable[..., Outbo
 # --- what only a database can show
 
 
-def test_what_was_accepted_is_known_after_a_restart(tmp_path: Path) -> None:
-    first = embedded(tmp_path, 1)
+@pytest.fixture(params=ADAPTERS)
+def opened(request: pytest.FixtureRequest, tmp_path: Path, kind: str) -> Opened:
+    """Opens the outbox of the test, again and again, on each kind of database."""
+    return partial(ADAPTERS[request.param], tmp_path, kind)
+
+
+def test_what_was_accepted_is_known_after_a_restart(opened: Opened) -> None:
+    first = opened(ratings_per_hour=1)
     first.accept([rating("a")])
     first.close()
-    second = embedded(tmp_path, 1)
+    second = opened(ratings_per_hour=1)
     assert outcomes(second.accept([rating("a"), rating("b")])) == ["duplicate", "over_quota"]
     second.close()
 
 
-def test_the_quota_has_room_again_after_an_hour(tmp_path: Path) -> None:
+def test_the_quota_has_room_again_after_an_hour(opened: Opened) -> None:
     now = [NOW_MS]
-    log = EmbeddedLog(new_database(tmp_path, "log"), 4, ratings_per_hour=2, clock_ms=lambda: now[0])
+    log = opened(ratings_per_hour=2, clock_ms=lambda: now[0])
     log.accept([rating("a")])
     now[0] += 600_000
     log.accept([rating("b")])
@@ -198,33 +231,26 @@ def test_the_quota_has_room_again_after_an_hour(tmp_path: Path) -> None:
     log.close()
 
 
-def test_a_full_disk_refuses_all_of_a_batch_and_the_writer_lives_on(tmp_path: Path) -> None:
-    engine = new_database(tmp_path, "log")
-    log = EmbeddedLog(engine, 4, clock_ms=lambda: NOW_MS)
+def test_a_full_disk_refuses_all_of_a_batch_and_the_writer_lives_on(opened: Opened) -> None:
+    log = opened()
+    engine = ENGINES[log]
     log.accept([rating("before")])
     batch = [rating(f"e{i}", item="m" * 100) for i in range(200)]
     with full_disk(engine), pytest.raises(StoreUnavailable):
         log.accept(batch)
-    assert rows_of(tmp_path) == 1
+    assert count(engine, "outbox") == 1
     assert outcomes(log.accept(batch)) == ["accepted"] * 200
     log.close()
-    assert rows_of(tmp_path) == 201
+    assert count(engine, "outbox") == 201
 
 
-def test_a_locked_database_refuses_and_later_accepts(tmp_path: Path) -> None:
-    engine = new_database(tmp_path, "log")
-    log = EmbeddedLog(engine, 4, clock_ms=lambda: NOW_MS)
+def test_a_locked_database_refuses_and_later_accepts(opened: Opened) -> None:
+    log = opened()
+    engine = ENGINES[log]
     with locked(engine), pytest.raises(StoreUnavailable):
         log.accept([rating("a")])
     assert outcomes(log.accept([rating("a")])) == ["accepted"]
     log.close()
-
-
-def rows_of(folder: Path) -> int:
-    with sqlite3.connect(folder / "log.db") as connection:
-        count: int = connection.execute("SELECT count(*) FROM outbox").fetchone()[0]
-    connection.close()
-    return count
 
 
 def test_a_second_writer_on_the_same_log_loses_nothing(tmp_path: Path) -> None:
@@ -240,22 +266,21 @@ def test_a_second_writer_on_the_same_log_loses_nothing(tmp_path: Path) -> None:
     assert [offset for (offset,) in offsets] == list(range(20))
 
 
-def test_a_batch_larger_than_the_queue_is_taken_when_nothing_waits(tmp_path: Path) -> None:
-    log = embedded(tmp_path, waiting_max=3)
+def test_a_batch_larger_than_the_queue_is_taken_when_nothing_waits(opened: Opened) -> None:
+    log = opened(waiting_max=3)
     assert outcomes(log.accept([rating(f"e{i}") for i in range(10)])) == ["accepted"] * 10
-    assert log.depth() == 0
     log.close()
-    assert rows_of(tmp_path) == 10
+    assert count(ENGINES[log], "outbox") == 10
 
 
-def test_an_idle_outbox_that_failed_finds_out_that_it_can_write_again(tmp_path: Path) -> None:
-    engine = new_database(tmp_path, "log")
-    log = EmbeddedLog(engine, 4, clock_ms=lambda: NOW_MS)
+def test_an_idle_outbox_that_failed_finds_out_that_it_can_write_again(opened: Opened) -> None:
+    log = opened()
+    engine = ENGINES[log]
     with locked(engine):
         with pytest.raises(StoreUnavailable):
             log.accept([rating("a")])
         for _ in range(3):
-            with pytest.raises(StoreUnavailable, match="locked"):
+            with pytest.raises(StoreUnavailable, match="unavailable"):
                 log.depth()
             time.sleep(0.05)
     deadline = time.monotonic() + 5
@@ -267,7 +292,7 @@ def test_an_idle_outbox_that_failed_finds_out_that_it_can_write_again(tmp_path: 
             time.sleep(0.05)
     assert log.depth() == 0
     log.close()
-    assert rows_of(tmp_path) == 0
+    assert count(engine, "outbox") == 0
 
 
 def test_a_database_opens_as_the_durable_kind(tmp_path: Path) -> None:

@@ -28,8 +28,8 @@ def answered(name: str, **changes: object) -> AnsweredRecord:
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Engine:
-    return new_database(tmp_path, "responses")
+def engine(tmp_path: Path, kind: str) -> Engine:
+    return new_database(tmp_path, "responses", kind)
 
 
 @pytest.fixture

@@ -98,11 +98,16 @@ class RelayQueue(Protocol):
         ...
 
     def wait(self, timeout_s: float) -> None:
-        """Return when this process accepted something since the last `take`, or after the time."""
+        """Return when this process has accepted something since the last `take` began, on `wake`,
+        or after the time. What other processes leave behind is found by a `take`."""
+        ...
+
+    def wake(self) -> None:
+        """Make a waiting `wait` return at once; may be called from any thread."""
         ...
 
     def close(self) -> None:
-        """Give back what is taken and let go of the connection; a waiting `wait` returns."""
+        """Give back what is taken and let go of the database; call it when the thread has ended."""
         ...
 
 

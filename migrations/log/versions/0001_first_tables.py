@@ -10,6 +10,12 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
+
+def text(length: int) -> sa.String:
+    """In the order of code points, also where the database is ordered by a language."""
+    return sa.String(length).with_variant(sa.String(length, collation="C"), "postgresql")
+
+
 SEQUENCE = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
@@ -17,18 +23,18 @@ def upgrade() -> None:
     """Create the tables."""
     op.create_table(
         "log_properties",
-        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.Column("name", text(64), nullable=False),
         sa.Column("value", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("name", name="pk_log_properties"),
     )
     op.create_table(
         "outbox",
         sa.Column("sequence", SEQUENCE, autoincrement=True, nullable=False),
-        sa.Column("event_id", sa.String(length=256), nullable=False),
-        sa.Column("topic", sa.String(length=249), nullable=False),
+        sa.Column("event_id", text(256), nullable=False),
+        sa.Column("topic", text(249), nullable=False),
         sa.Column("partition", sa.Integer(), nullable=False),
         sa.Column("offset", sa.BigInteger(), nullable=True),
-        sa.Column("key", sa.String(length=256), nullable=True),
+        sa.Column("key", text(256), nullable=True),
         sa.Column("value", sa.LargeBinary(), nullable=False),
         sa.Column("accepted_at_ms", sa.BigInteger(), nullable=False),
         sa.Column("sent_at_ms", sa.BigInteger(), nullable=True),

@@ -11,15 +11,20 @@ branch_labels = None
 depends_on = None
 
 
+def text(length: int) -> sa.String:
+    """In the order of code points, also where the database is ordered by a language."""
+    return sa.String(length).with_variant(sa.String(length, collation="C"), "postgresql")
+
+
 def upgrade() -> None:
     """Create the tables."""
     op.create_table(
         "responses",
-        sa.Column("request_id", sa.String(length=36), nullable=False),
+        sa.Column("request_id", text(36), nullable=False),
         sa.Column("timestamp_ms", sa.BigInteger(), nullable=False),
-        sa.Column("user_id", sa.String(length=128), nullable=False),
-        sa.Column("variant", sa.String(length=64), nullable=False),
-        sa.Column("model_version", sa.String(length=32), nullable=False),
+        sa.Column("user_id", text(128), nullable=False),
+        sa.Column("variant", text(64), nullable=False),
+        sa.Column("model_version", text(32), nullable=False),
         sa.Column("history_version", sa.BigInteger(), nullable=False),
         sa.Column("is_personalized", sa.Boolean(), nullable=False),
         sa.Column("status", sa.SmallInteger(), nullable=False),

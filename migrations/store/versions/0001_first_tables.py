@@ -10,6 +10,12 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
+
+def text(length: int) -> sa.String:
+    """In the order of code points, also where the database is ordered by a language."""
+    return sa.String(length).with_variant(sa.String(length, collation="C"), "postgresql")
+
+
 SEQUENCE = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
@@ -17,11 +23,11 @@ def upgrade() -> None:
     """Create the tables."""
     op.create_table(
         "api_keys",
-        sa.Column("key_id", sa.String(length=32), nullable=False),
-        sa.Column("secret_sha256", sa.String(length=64), nullable=False),
-        sa.Column("role", sa.String(length=16), nullable=False),
+        sa.Column("key_id", text(32), nullable=False),
+        sa.Column("secret_sha256", text(64), nullable=False),
+        sa.Column("role", text(16), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("user_id", sa.String(length=128), nullable=True),
+        sa.Column("user_id", text(128), nullable=True),
         sa.Column("created_at_ms", sa.BigInteger(), nullable=False),
         sa.Column("revoked_at_ms", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("key_id", name="pk_api_keys"),
@@ -30,17 +36,17 @@ def upgrade() -> None:
     op.create_table(
         "applied_events",
         sa.Column("sequence", SEQUENCE, autoincrement=True, nullable=False),
-        sa.Column("event_id", sa.String(length=256), nullable=False),
+        sa.Column("event_id", text(256), nullable=False),
         sa.Column("schema_version", sa.SmallInteger(), nullable=False),
-        sa.Column("type", sa.String(length=8), nullable=False),
-        sa.Column("user_id", sa.String(length=128), nullable=False),
-        sa.Column("item_id", sa.String(length=128), nullable=True),
+        sa.Column("type", text(8), nullable=False),
+        sa.Column("user_id", text(128), nullable=False),
+        sa.Column("item_id", text(128), nullable=True),
         sa.Column("rating", sa.Float(), nullable=True),
         sa.Column("minute", sa.Integer(), nullable=True),
         sa.Column("query", sa.Text(), nullable=True),
         sa.Column("timestamp_ms", sa.BigInteger(), nullable=False),
         sa.Column("received_at_ms", sa.BigInteger(), nullable=False),
-        sa.Column("source", sa.String(length=64), nullable=False),
+        sa.Column("source", text(64), nullable=False),
         sa.PrimaryKeyConstraint("sequence", name="pk_applied_events"),
         sa.UniqueConstraint("event_id", name="uq_applied_events_event_id"),
     )
@@ -48,23 +54,23 @@ def upgrade() -> None:
         "audit_log",
         sa.Column("sequence", SEQUENCE, autoincrement=True, nullable=False),
         sa.Column("at_ms", sa.BigInteger(), nullable=False),
-        sa.Column("actor", sa.String(length=128), nullable=False),
-        sa.Column("action", sa.String(length=64), nullable=False),
+        sa.Column("actor", text(128), nullable=False),
+        sa.Column("action", text(64), nullable=False),
         sa.Column("target", sa.Text(), nullable=False),
-        sa.Column("outcome", sa.String(length=64), nullable=False),
+        sa.Column("outcome", text(64), nullable=False),
         sa.Column("detail", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("sequence", name="pk_audit_log"),
     )
     op.create_table(
         "catalogue_changes",
-        sa.Column("name", sa.String(length=16), nullable=False),
+        sa.Column("name", text(16), nullable=False),
         sa.Column("version", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("name", name="pk_catalogue_changes"),
     )
     op.create_table(
         "consumer_offsets",
-        sa.Column("consumer_group", sa.String(length=128), nullable=False),
-        sa.Column("topic", sa.String(length=249), nullable=False),
+        sa.Column("consumer_group", text(128), nullable=False),
+        sa.Column("topic", text(249), nullable=False),
         sa.Column("partition", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("next_offset", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("consumer_group", "topic", "partition", name="pk_consumer_offsets"),
@@ -72,11 +78,11 @@ def upgrade() -> None:
     op.create_table(
         "dead_letters",
         sa.Column("sequence", SEQUENCE, autoincrement=True, nullable=False),
-        sa.Column("cluster_id", sa.String(length=64), nullable=False),
-        sa.Column("topic", sa.String(length=249), nullable=False),
+        sa.Column("cluster_id", text(64), nullable=False),
+        sa.Column("topic", text(249), nullable=False),
         sa.Column("partition", sa.Integer(), nullable=False),
         sa.Column("offset", sa.BigInteger(), nullable=False),
-        sa.Column("key", sa.String(length=256), nullable=True),
+        sa.Column("key", text(256), nullable=True),
         sa.Column("value", sa.LargeBinary(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("sequence", name="pk_dead_letters"),
@@ -87,7 +93,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "imports",
-        sa.Column("import_id", sa.String(length=80), nullable=False),
+        sa.Column("import_id", text(80), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("rows", sa.BigInteger(), nullable=False),
         sa.Column("rejected", sa.BigInteger(), nullable=False),
@@ -96,12 +102,12 @@ def upgrade() -> None:
     )
     op.create_table(
         "interactions",
-        sa.Column("user_id", sa.String(length=128), nullable=False),
-        sa.Column("item_id", sa.String(length=128), nullable=False),
-        sa.Column("type", sa.String(length=8), nullable=False),
+        sa.Column("user_id", text(128), nullable=False),
+        sa.Column("item_id", text(128), nullable=False),
+        sa.Column("type", text(8), nullable=False),
         sa.Column("rating", sa.Float(), nullable=True),
         sa.Column("timestamp_ms", sa.BigInteger(), nullable=False),
-        sa.Column("event_id", sa.String(length=256), nullable=False),
+        sa.Column("event_id", text(256), nullable=False),
         sa.Column("sequence", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("user_id", "item_id", "type", name="pk_interactions"),
         sqlite_with_rowid=False,
@@ -111,8 +117,8 @@ def upgrade() -> None:
     )
     op.create_table(
         "job_leases",
-        sa.Column("job", sa.String(length=64), nullable=False),
-        sa.Column("holder", sa.String(length=128), nullable=True),
+        sa.Column("job", text(64), nullable=False),
+        sa.Column("holder", text(128), nullable=True),
         sa.Column("token", sa.BigInteger(), nullable=False),
         sa.Column("expires_at_ms", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("job", name="pk_job_leases"),
@@ -120,10 +126,10 @@ def upgrade() -> None:
     op.create_table(
         "models",
         sa.Column("version", sa.Integer(), autoincrement=False, nullable=False),
-        sa.Column("version_id", sa.String(length=32), nullable=False),
-        sa.Column("name", sa.String(length=64), nullable=False),
-        sa.Column("status", sa.String(length=16), nullable=False),
-        sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column("version_id", text(32), nullable=False),
+        sa.Column("name", text(64), nullable=False),
+        sa.Column("status", text(16), nullable=False),
+        sa.Column("sha256", text(64), nullable=False),
         sa.Column("created_at_ms", sa.BigInteger(), nullable=False),
         sa.Column("changed_at_ms", sa.BigInteger(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=True),
@@ -132,7 +138,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "movies",
-        sa.Column("item_id", sa.String(length=128), nullable=False),
+        sa.Column("item_id", text(128), nullable=False),
         sa.Column("title", sa.Text(), nullable=False),
         sa.Column("year", sa.Integer(), nullable=True),
         sa.Column("genres", sa.Text(), nullable=False),
@@ -142,16 +148,16 @@ def upgrade() -> None:
     )
     op.create_table(
         "people",
-        sa.Column("user_id", sa.String(length=128), nullable=False),
-        sa.Column("gender", sa.String(length=16), nullable=True),
+        sa.Column("user_id", text(128), nullable=False),
+        sa.Column("gender", text(16), nullable=True),
         sa.Column("age", sa.Integer(), nullable=True),
-        sa.Column("occupation", sa.String(length=64), nullable=True),
+        sa.Column("occupation", text(64), nullable=True),
         sa.PrimaryKeyConstraint("user_id", name="pk_people"),
     )
     op.create_table(
         "searches",
-        sa.Column("user_id", sa.String(length=128), nullable=False),
-        sa.Column("event_id", sa.String(length=256), nullable=False),
+        sa.Column("user_id", text(128), nullable=False),
+        sa.Column("event_id", text(256), nullable=False),
         sa.Column("query", sa.Text(), nullable=False),
         sa.Column("timestamp_ms", sa.BigInteger(), nullable=False),
         sa.Column("sequence", sa.BigInteger(), nullable=False),
@@ -160,8 +166,8 @@ def upgrade() -> None:
     )
     op.create_table(
         "serving_choice",
-        sa.Column("slot", sa.String(length=16), nullable=False),
-        sa.Column("model_name", sa.String(length=64), nullable=True),
+        sa.Column("slot", text(16), nullable=False),
+        sa.Column("model_name", text(64), nullable=True),
         sa.Column("changed_at_ms", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("slot", name="pk_serving_choice"),
     )
