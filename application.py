@@ -13,12 +13,12 @@ import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
 from flask import Flask
 
-from adapters.embedded_log import EmbeddedLog
 from adapters.json_log import configure_json_log
 from adapters.response_log import SqlResponseLog
 from adapters.telemetry import PrometheusTelemetry
 from clock import now_ms
-from composition import StoreSide, open_log, open_model_files, open_response_log, open_store
+from composition import StoreSide, open_model_files, open_response_log, open_store
+from events_composition import EventSide, open_events
 from recommender.bundle import ModelBundle
 from recommender.errors import ModelRefused
 from recommender.kept import KeptUsers
@@ -35,10 +35,12 @@ from web.request_context import add_request_id
 from web.services import Services, WebOptions
 from web.surface import Register
 from web.turns import PatientAuditLog, PatientOutbox, Turns
+from workers.bus_watch import BusWatch
 from workers.foreign_changes import ForeignChanges
 from workers.ingest import IngestWorker
 from workers.model_watch import ModelWatch
 from workers.queue_gauges import QueueGauges
+from workers.relay import RelayWorker
 from workers.retention import Retention
 from workers.retrain import Retrainer
 from workers.scheduler import build_scheduler, first_delay_s
@@ -54,9 +56,11 @@ class Application:
 
     flask: Flask
     side: StoreSide
-    log: EmbeddedLog
+    events: EventSide
     responses: SqlResponseLog
     ingest: IngestWorker
+    relay: RelayWorker | None
+    bus_watch: BusWatch | None
     watch: ModelWatch[ModelBundle]
     retrainer: Retrainer
     snapshot: SnapshotJob
@@ -65,20 +69,27 @@ class Application:
     def start(self) -> None:
         """Load the model and start the threads; returns when requests can be answered."""
         self.watch.check()
+        if self.bus_watch is not None:
+            self.bus_watch.start()
         self.ingest.start()
+        if self.relay is not None:
+            self.relay.start()
         self.scheduler.start()
         # What is loaded by now stays: the collector need not walk it (pauses of 100 ms, measured).
         gc.collect()
         gc.freeze()
 
     def stop(self) -> None:
-        """End in the order of the data: jobs, ingest, then what flushes to disk."""
+        """End in the order of the data: jobs, ingest and relay, then what flushes to disk."""
         _log.info("stopping")
         if self.scheduler.running:
             self.scheduler.shutdown(wait=False)
         for name, stop in (
             ("retrain", self.retrainer.stop), ("snapshot", self.snapshot.stop),
-            ("ingest", self.ingest.stop), ("log", self.log.close),
+            ("ingest", self.ingest.stop),
+            *(() if self.relay is None else (("relay", self.relay.stop),)),
+            *(() if self.bus_watch is None else (("bus watch", self.bus_watch.stop),)),
+            ("events", self.events.close),
             ("responses", self.responses.close), ("store", self.side.close),
         ):
             try:
@@ -94,7 +105,8 @@ class _Parts:
 
     settings: Settings
     side: StoreSide
-    log: EmbeddedLog
+    events: EventSide
+    bus_watch: BusWatch | None
     responses: SqlResponseLog
     telemetry: PrometheusTelemetry
     state: ServingState[ModelBundle]
@@ -117,9 +129,9 @@ def compose(settings: Settings, further_topics: Iterable[Register] = ()) -> Appl
     parts = _open(settings)
     foreign = ForeignChanges(parts.side.store, parts.kept.forget_all)
     return Application(
-        _flask(parts, further_topics), parts.side, parts.log, parts.responses,
-        _ingest(parts, foreign), parts.watch, parts.retrainer, parts.snapshot,
-        _scheduler(parts, foreign),
+        _flask(parts, further_topics), parts.side, parts.events, parts.responses,
+        _ingest(parts, foreign), _relay(parts), parts.bus_watch, parts.watch, parts.retrainer,
+        parts.snapshot, _scheduler(parts, foreign),
     )
 
 
@@ -128,8 +140,10 @@ def _open(settings: Settings) -> _Parts:
     state: ServingState[ModelBundle] = ServingState()
     cards = Cards(side.catalogue)
     cards.refresh()
+    events = open_events(settings)
     return _Parts(
-        settings, side, open_log(settings), open_response_log(settings), telemetry, state,
+        settings, side, events, None if events.queue is None else BusWatch(events.bus),
+        open_response_log(settings), telemetry, state,
         _model_watch(settings, side, state, telemetry),
         Retrainer(_child("train", "--json"), settings.training_timeout_s, telemetry, side.audit,
                   now_ms),
@@ -141,12 +155,14 @@ def _open(settings: Settings) -> _Parts:
 def _flask(parts: _Parts, further_topics: Iterable[Register]) -> Flask:
     side, turns = parts.side, Turns(parts.settings.request_body_max_bytes)
     services = Services(
-        outbox=PatientOutbox(parts.log, turns), store=side.store, catalogue=side.catalogue,
+        outbox=PatientOutbox(parts.events.outbox, turns), store=side.store,
+        catalogue=side.catalogue,
         response_log=parts.responses, allow_list=side.allow_list, api_keys=side.api_keys,
         audit_log=PatientAuditLog(side.audit, turns), telemetry=parts.telemetry,
         serving=parts.state,
         retrain=parts.retrainer, switch=parts.watch, similar=similar,
-        manifest=_manifest_of(parts.settings), bus_reachable=parts.log.reachable,
+        manifest=_manifest_of(parts.settings),
+        bus_problem=(parts.bus_watch or parts.events.bus).problem,
         metrics_registry=parts.telemetry.registry, now_ms=now_ms,
     )
     lists = Lists(parts.kept, side.store.history, parts.cards, parts.state,
@@ -165,11 +181,17 @@ def _ingest(parts: _Parts, foreign: ForeignChanges) -> IngestWorker:
         foreign.applied(applied)
 
     return IngestWorker(
-        parts.log, parts.side.store, parts.telemetry, parts.log.cluster_id, now_ms, on_applied,
+        parts.events.bus, parts.side.store, parts.telemetry, now_ms, on_applied,
         parts.settings.ingest_batch_max_events, parts.settings.ingest_linger_s,
-        # Offsets belong to one log: a new log must not start behind the offsets of a lost one.
-        group=f"ingest/{parts.log.cluster_id}",
     )
+
+
+def _relay(parts: _Parts) -> RelayWorker | None:
+    events = parts.events
+    if events.queue is None:
+        return None
+    return RelayWorker(
+        events.queue, events.bus, parts.telemetry, parts.settings.relay_batch_max_events)
 
 
 def _scheduler(parts: _Parts, foreign: ForeignChanges) -> BackgroundScheduler:
@@ -186,7 +208,7 @@ def _scheduler(parts: _Parts, foreign: ForeignChanges) -> BackgroundScheduler:
         "retention": _retention(settings, side).run,
         "cards": refresh_cards,
         "foreign_changes": foreign.check,
-        "queue_gauges": QueueGauges(parts.log, parts.responses, parts.telemetry).report,
+        "queue_gauges": QueueGauges(parts.events.outbox, parts.responses, parts.telemetry).report,
     }
     records = side.allow_list.records()
     last_ms = records[0].created_at_ms if records else None

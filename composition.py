@@ -11,7 +11,6 @@ from adapters.api_keys import SqlApiKeys
 from adapters.audit_log import SqlAuditLog
 from adapters.catalogue import SqlCatalogue
 from adapters.database import open_database
-from adapters.embedded_log import EmbeddedLog
 from adapters.event_store import SqlEventStore
 from adapters.imports import SqlImports
 from adapters.job_leases import SqlJobLeases
@@ -57,14 +56,6 @@ def open_store(settings: Settings, cache_kib: int = CACHE_KIB) -> StoreSide:
     return StoreSide(
         engine, SqlEventStore(engine), SqlCatalogue(engine), SqlImports(engine),
         SqlApiKeys(engine), SqlAuditLog(engine), SqlAllowList(engine), SqlJobLeases(engine),
-    )
-
-
-def open_log(settings: Settings) -> EmbeddedLog:
-    """The outbox and bus."""
-    return EmbeddedLog(
-        open_database(settings.log(), "log"), settings.topic_partitions,
-        settings.outbox_queue_max_events, settings.hourly_ratings(),
     )
 
 

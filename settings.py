@@ -5,12 +5,20 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from enum import StrEnum
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from bus_settings import (
+    Bus,
+    KafkaMechanism,
+    KafkaProtocol,
+    bus_contradictions,
+    insecure_bus,
+    loopback,
+)
 
 PREFIX = "FAIRREEL_"
 # With one of these an origin is taken as a pattern, and patterns match more than one thinks.
@@ -93,7 +101,7 @@ class Settings(BaseSettings):
 
     # --- events
     topic_partitions: int = Field(default=4, ge=1, le=1024)
-    """Partitions of each topic of the embedded log."""
+    """Partitions of each topic."""
     outbox_queue_max_events: int = Field(default=20_000, ge=1)
     """Events waiting for their transaction; above it the answer is 503."""
     ingest_batch_max_events: int = Field(default=5_000, ge=1)
@@ -104,6 +112,45 @@ class Settings(BaseSettings):
     """Answers waiting to be logged; above it they are dropped and counted."""
     response_log_flush_s: float = Field(default=0.1, gt=0)
     """Most time an answer waits for the disk; what kill -9 can lose of the traces."""
+
+    # --- bus
+    bus: Bus = Bus.EMBEDDED
+    """`embedded` reads the outbox in place; `kafka` relays it to Kafka and reads it there."""
+    kafka_bootstrap_servers: list[str] = ["127.0.0.1:9092"]
+    """Brokers to begin with, as host:port (JSON list)."""
+    kafka_topic_prefix: str = Field(default="", pattern=r"^[a-zA-Z0-9._-]*$", max_length=100)
+    """Put before the names of all topics."""
+    kafka_topic_names: dict[str, str] = {}
+    """Other names for topics (JSON object: `{"ratings": "movielog"}`); their dead-letter topics
+    follow."""
+    kafka_group: str = Field(default="fairreel", min_length=1, max_length=100)
+    """Consumer groups are called `<this>.<name>`; replicas of one installation share it."""
+    kafka_replication_factor: int = Field(default=1, ge=1, le=32767)
+    """Copies of each partition that `kafka-setup` asks for."""
+    kafka_min_insync_replicas: int = Field(default=1, ge=1)
+    """Copies that must have an event before it counts as sent."""
+    kafka_retention_hours: int = Field(default=168, ge=0)
+    """How long records stay on the topics; 0: for ever."""
+    kafka_security_protocol: KafkaProtocol = KafkaProtocol.PLAINTEXT
+    """Encryption and login of connections to the brokers."""
+    kafka_sasl_mechanism: KafkaMechanism = KafkaMechanism.SCRAM_SHA_512
+    """For the SASL protocols."""
+    kafka_username: str | None = None
+    """For the SASL protocols."""
+    kafka_password: SecretStr | None = None
+    """For the SASL protocols."""
+    kafka_ca_file: Path | None = None
+    """Authorities (PEM) that sign the brokers' certificates; default: the system's."""
+    kafka_certificate_file: Path | None = None
+    """The client's own certificate (PEM), for mutual TLS."""
+    kafka_key_file: Path | None = None
+    """Its key (PEM)."""
+    kafka_key_password: SecretStr | None = None
+    """Password of the key file."""
+    kafka_delivery_timeout_s: float = Field(default=30.0, ge=1)
+    """How long one attempt to send a batch may last; events wait in the outbox for the next."""
+    relay_batch_max_events: int = Field(default=1_000, ge=1)
+    """Events sent together; what a crash can bring to the topics twice."""
 
     # --- serving
     kept_lists: bool = True
@@ -158,7 +205,10 @@ class Settings(BaseSettings):
             yield (f"batch_lines_max: {self.batch_lines_max} lines would never fit into "
                    f"outbox_queue_max_events ({self.outbox_queue_max_events})")
 
+        yield from bus_contradictions(self)
+
     def _insecure_in_production(self) -> Iterator[str]:
+        yield from insecure_bus(self)
         if self.client_keys_required is False:
             yield "client_keys_required: production needs client keys"
         if self.ratings_per_hour == 0:
@@ -169,10 +219,7 @@ class Settings(BaseSettings):
 
     def _local(self) -> bool:
         """Whether only this machine can reach the port."""
-        try:
-            return ip_address(self.host).is_loopback
-        except ValueError:
-            return self.host == "localhost"
+        return loopback(self.host)
 
     def store(self) -> str:
         """URL of the event store."""

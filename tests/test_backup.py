@@ -8,7 +8,8 @@ import pytest
 
 from commands.backup import back_up
 from commands.simulate import store_world
-from composition import open_log, open_store
+from composition import open_store
+from events_composition import open_events
 from recommender.errors import FairreelError
 from recommender.simulate import WorldSpec
 from recommender.types import Event, EventType
@@ -23,17 +24,17 @@ def settings_in(folder: Path) -> Settings:
 
 def test_a_backup_of_open_databases_has_the_same_state(tmp_path: Path) -> None:
     settings = settings_in(tmp_path / "data")
-    side, log = open_store(settings), open_log(settings)
+    side, events = open_store(settings), open_events(settings)
     store_world(SMALL, side.store, side.catalogue, side.imports, 1)
-    log.accept([Event("e1", EventType.RATE, "u", "f", 1_000_000, 1_000_000, "api", 4.0)])
+    events.outbox.accept([Event("e1", EventType.RATE, "u", "f", 1_000_000, 1_000_000, "api", 4.0)])
     copied = back_up(settings, tmp_path / "backup")
     assert copied[:2] == ["store.db", "log.db"]
     restored = settings_in(tmp_path / "backup")
-    other_side, other_log = open_store(restored), open_log(restored)
+    other_side, other = open_store(restored), open_events(restored)
     assert other_side.store.state_hash() == side.store.state_hash()
-    assert other_log.end_offsets(["ratings"]) == log.end_offsets(["ratings"])
-    assert other_log.cluster_id == log.cluster_id
-    for each in (side, log, other_side, other_log):
+    assert other.bus.end_offsets(["ratings"]) == events.bus.end_offsets(["ratings"])
+    assert other.bus.cluster_id == events.bus.cluster_id
+    for each in (side, events, other_side, other):
         each.close()
 
 

@@ -21,7 +21,7 @@ from tests.databases_of_tests import full_disk, new_database
 from tests.sample_events import NOW_MS, frame_of, rating, search, watch
 from tests.worker_fakes import KeptTelemetry
 from workers.dead_letter_post import note_group
-from workers.ingest import IngestWorker
+from workers.ingest import IngestWorker, offsets_group
 
 
 class World:
@@ -40,7 +40,7 @@ class World:
     def worker(self, **changes: Any) -> IngestWorker:
         arguments: dict[str, Any] = {
             "bus": self.log, "store": self.store, "telemetry": self.telemetry,
-            "cluster_id": self.log.cluster_id, "clock_ms": lambda: NOW_MS + 1000,
+            "clock_ms": lambda: NOW_MS + 1000,
             "on_applied": self._announce, "linger_s": 0.01, **changes,
         }  # fmt: skip
         self.workers.append(IngestWorker(**arguments))
@@ -50,6 +50,9 @@ class World:
         worker = self.worker(**changes)
         worker.start()
         return worker
+
+    def stored_offsets(self) -> dict[TopicPartition, int]:
+        return self.store.offsets(offsets_group("ingest", self.log.cluster_id))
 
     def _announce(
         self, users: Collection[str], applied: int, duplicates: int, freshness_s: float | None
@@ -120,7 +123,7 @@ def test_a_restarted_worker_goes_on_where_the_store_says(world: World) -> None:
     world.start()
     wait_for(lambda: applied(world) == 40)
     assert sum(duplicates for _, _, duplicates, _ in world.announced) == 0
-    assert world.store.offsets() == {
+    assert world.stored_offsets() == {
         p: end for p, end in world.log.end_offsets(EVENT_TOPICS).items() if end
     }
 
@@ -194,13 +197,13 @@ def test_letters_of_a_lost_log_stay_and_are_not_published_again(
     world: World, tmp_path: Path
 ) -> None:
     world.log.publish([Message(RATINGS, "u1", b"bad")])
-    world.start(group=f"ingest/{world.log.cluster_id}")
+    world.start()
     wait_for(lambda: bool(world.store.offsets(note_group(world.log.cluster_id))))
     world.workers[-1].stop()
     world.log.close()
     world.log = EmbeddedLog(new_database(tmp_path / "new", "log"), 3, clock_ms=lambda: NOW_MS)
     world.log.publish([Message(RATINGS, "u1", b"worse")])
-    world.start(group=f"ingest/{world.log.cluster_id}")
+    world.start()
     wait_for(lambda: bool(world.store.offsets(note_group(world.log.cluster_id))))
     assert {letter.value for letter in world.store.dead_letters()} == {b"bad", b"worse"}
     assert sum(world.log.end_offsets([dead_letter_topic(RATINGS)]).values()) == 1
@@ -273,7 +276,7 @@ def test_a_record_that_the_store_cannot_take_is_set_aside_alone(world: World) ->
     wait_for(lambda: world.store.counts()["dead_letters"] == 1)
     assert "cannot represent" in world.store.dead_letters()[0].reason
     assert orjson.loads(world.store.dead_letters()[0].value)["event_id"] == "poison"
-    assert sum(world.store.offsets().values()) == 21
+    assert sum(world.stored_offsets().values()) == 21
 
 
 def test_a_store_that_is_away_loses_nothing(world: World) -> None:
@@ -323,7 +326,7 @@ def test_whatever_fails_in_an_announcement_the_events_stay_applied(world: World)
 def test_a_log_that_ends_before_the_stored_offset_is_read_from_its_start(world: World) -> None:
     world.store.apply(read_batch([], "c", NOW_MS).frame, {
         TopicPartition(RATINGS, p): 1000 for p in range(3)
-    })  # fmt: skip
+    }, group=offsets_group("ingest", world.log.cluster_id))  # fmt: skip
     world.log.accept([rating("a")])
     world.start()
     wait_for(lambda: applied(world) == 1)

@@ -133,7 +133,8 @@ class World:
             audit_log=self.audit_log, telemetry=self.telemetry, serving=self.serving,
             retrain=self.retrain,
             switch=InMemorySwitch(self.clock, self.allow_list, self.audit_log, self.serving),
-            similar=neighbours, manifest=self.manifests.get, bus_reachable=lambda: self.bus_up,
+            similar=neighbours, manifest=self.manifests.get,
+            bus_problem=lambda: None if self.bus_up else "no broker",
             metrics_registry=registry or CollectorRegistry(), now_ms=self.clock)
         self.options = options or WebOptions(rate_limit_per_minute=UNLIMITED)
         self.app: Flask = create_app(self.services, self.options, further_topics)

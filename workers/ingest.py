@@ -32,6 +32,8 @@ class IngestWorker:
     Offsets live in the store, in the transaction of the events they stand for. After any failure
     the worker seeks to them again, so a record is neither lost nor skipped, and one read twice
     changes nothing. A record that cannot be applied becomes a dead letter and never blocks.
+    While the store takes nothing the partitions are paused, and polled all the same: whoever is
+    silent for long loses its place in the group.
     """
 
     def __init__(
@@ -39,7 +41,6 @@ class IngestWorker:
         bus: EventBus,
         store: EventStore,
         telemetry: Telemetry,
-        cluster_id: str,
         clock_ms: Callable[[], int],
         on_applied: OnApplied | None = None,
         batch_max: int = 5_000,
@@ -47,12 +48,11 @@ class IngestWorker:
         group: str = "ingest",
         topics: Sequence[str] = EVENT_TOPICS,
     ) -> None:
-        """`cluster_id` names the bus in the ids of events that came without one; `linger_s` is
-        the least time between two transactions under load."""
+        """`linger_s` is the least time between two transactions under load; `group` is the
+        consumer group on the bus."""
         self._bus = bus
         self._store = store
         self._telemetry = telemetry
-        self._cluster_id = cluster_id
         self._clock_ms = clock_ms
         self._on_applied = on_applied
         self._batch_max = batch_max
@@ -99,10 +99,25 @@ class IngestWorker:
             except Exception:  # noqa: BLE001  ending here would stop the intake for good
                 _log.exception("ingest_failed", pause_s=pause_s)
             self._followed = None
-            self._stopping.wait(pause_s)
+            self._wait(pause_s)
             pause_s = min(2 * pause_s, _PAUSE_MAX_S)
         if self._consumer is not None:
             self._consumer.close()
+
+    def _wait(self, pause_s: float) -> None:
+        """Read nothing for the time, and stay in the group."""
+        deadline_s = time.monotonic() + pause_s
+        consumer = self._consumer
+        if consumer is not None:
+            held = consumer.assignment()
+            consumer.pause(held)
+            try:
+                consumer.poll(1, pause_s)
+            except BusUnavailable as error:
+                _log.info("bus_away_while_waiting", error=str(error))
+            finally:
+                consumer.resume(held)
+        self._stopping.wait(max(0.0, deadline_s - time.monotonic()))
 
     def _turn(self) -> None:
         if self._consumer is None:
@@ -121,7 +136,7 @@ class IngestWorker:
         assigned = consumer.assignment()
         if assigned == self._followed:
             return
-        stored = self._store.offsets(self._group)
+        stored = self._store.offsets(offsets_group(self._group, self._bus.cluster_id))
         ends = self._bus.end_offsets(self._topics)
         for partition in assigned - (self._followed or set()):
             offset = stored.get(partition, 0)
@@ -135,9 +150,9 @@ class IngestWorker:
 
     def _apply(self, records: Sequence[Record]) -> None:
         try:
-            batch = read_batch(records, self._cluster_id, self._clock_ms())
+            batch = read_batch(records, self._bus.cluster_id, self._clock_ms())
             done = self._store_batch(batch)
-        except StoreUnavailable:
+        except (StoreUnavailable, BusUnavailable):
             raise
         except Exception as error:  # noqa: BLE001  no record may block those behind it
             _log.error("batch_cannot_be_applied", records=len(records), error=repr(error))
@@ -146,7 +161,7 @@ class IngestWorker:
                 self._apply(records[:half])
                 self._apply(records[half:])
                 return
-            batch = _only_letter(self._cluster_id, records[0], repr(error))
+            batch = _only_letter(self._bus.cluster_id, records[0], repr(error))
             done = self._store_batch(batch)
         self._announce(batch, done)
         if done.letters:
@@ -156,9 +171,8 @@ class IngestWorker:
             self._post.send(done.letters)
 
     def _store_batch(self, batch: RecordBatch) -> Applied:
-        return self._store.apply(
-            batch.frame, batch.offsets, batch.letters, self._group, batch.set_aside
-        )
+        group = offsets_group(self._group, batch.cluster_id)
+        return self._store.apply(batch.frame, batch.offsets, batch.letters, group, batch.set_aside)
 
     def _announce(self, batch: RecordBatch, done: Applied) -> None:
         frame = batch.frame
@@ -188,6 +202,14 @@ class IngestWorker:
         for partition in self._followed or ():
             behind = max(0, ends.get(partition, 0) - consumer.position(partition))
             self._telemetry.consumer_lag(partition.topic, partition.partition, behind)
+
+
+def offsets_group(group: str, cluster_id: str) -> str:
+    """The name under which the store keeps a group's offsets in one log.
+
+    Offsets belong to one log: a new log must not start behind the offsets of a lost one.
+    """
+    return f"{group}/{cluster_id}"
 
 
 def _only_letter(cluster_id: str, record: Record, reason: str) -> RecordBatch:

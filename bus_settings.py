@@ -1,0 +1,96 @@
+"""Settings of the bus: the values that some may have, and what does not go together."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from enum import StrEnum
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+
+from recommender.topics import TOPICS
+
+if TYPE_CHECKING:
+    from settings import Settings
+
+_TOPIC_NAME = re.compile(r"[a-zA-Z0-9._-]{1,100}\Z")
+
+
+class Bus(StrEnum):
+    """What carries events from the outbox to ingest."""
+
+    EMBEDDED = "embedded"
+    KAFKA = "kafka"
+
+
+class KafkaProtocol(StrEnum):
+    """Kafka's names of the ways to connect."""
+
+    PLAINTEXT = "PLAINTEXT"
+    SASL_PLAINTEXT = "SASL_PLAINTEXT"
+    SASL_SSL = "SASL_SSL"
+    SSL = "SSL"
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether nobody can read along."""
+        return self in (KafkaProtocol.SASL_SSL, KafkaProtocol.SSL)
+
+    @property
+    def with_login(self) -> bool:
+        """Whether it takes a user name and a password."""
+        return self in (KafkaProtocol.SASL_PLAINTEXT, KafkaProtocol.SASL_SSL)
+
+
+class KafkaMechanism(StrEnum):
+    """How the password is proven."""
+
+    SCRAM_SHA_512 = "SCRAM-SHA-512"
+    PLAIN = "PLAIN"
+
+
+def bus_contradictions(settings: Settings) -> Iterator[str]:
+    """Each a line that begins with the names of the settings."""
+    if settings.bus is not Bus.KAFKA:
+        return
+    if not settings.kafka_bootstrap_servers:
+        yield "kafka_bootstrap_servers: needs at least one"
+    protocol = settings.kafka_security_protocol
+    if protocol.with_login and not (settings.kafka_username and settings.kafka_password):
+        yield f"kafka_username, kafka_password: {protocol.value} needs both"
+    if bool(settings.kafka_certificate_file) != bool(settings.kafka_key_file):
+        yield "kafka_certificate_file, kafka_key_file: one is of no use without the other"
+    if settings.kafka_min_insync_replicas > settings.kafka_replication_factor:
+        yield ("kafka_min_insync_replicas: more than kafka_replication_factor, so that nothing "
+               "could be sent")
+    yield from _wrong_topic_names(settings)
+
+
+def _wrong_topic_names(settings: Settings) -> Iterator[str]:
+    renamed = settings.kafka_topic_names
+    for topic, name in renamed.items():
+        if topic not in TOPICS:
+            yield f"kafka_topic_names: there is no topic {topic!r}"
+        if not _TOPIC_NAME.match(name):
+            yield f"kafka_topic_names: {name!r} is no name of a topic"
+    for name, count in Counter(renamed.get(topic, topic) for topic in TOPICS).items():
+        if count > 1:
+            yield f"kafka_topic_names: {count} topics are called {name!r}"
+
+
+def insecure_bus(settings: Settings) -> Iterator[str]:
+    """What production does not allow."""
+    if settings.bus is not Bus.KAFKA or settings.kafka_security_protocol.encrypted:
+        return
+    for server in settings.kafka_bootstrap_servers:
+        if not loopback(server.rpartition(":")[0].strip("[]")):
+            yield f"kafka_security_protocol: production sends nothing to {server} unencrypted"
+
+
+def loopback(host: str) -> bool:
+    """Whether the host is this machine."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,94 @@
+"""Builds the way of events from the settings: outbox, relay queue, bus."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from pydantic import SecretStr
+
+from adapters.database import open_database
+from adapters.embedded_log import EmbeddedLog
+from adapters.kafka_bus import KafkaBus
+from adapters.kafka_clients import KafkaAccess
+from adapters.kafka_producer import KafkaPublisher
+from adapters.kafka_security import KafkaSecurity
+from adapters.kafka_topics import TopicNames, TopicPlan
+from adapters.relay_outbox import RelayOutbox
+from adapters.relay_queue import SqlRelayQueue
+from bus_settings import Bus
+from recommender.ports import EventBus, Outbox, RelayQueue
+from settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class EventSide:
+    """Where events are accepted, what carries them to ingest, and what is still to be carried.
+
+    With the embedded log the first two are one, and there is nothing to relay.
+    """
+
+    outbox: Outbox
+    bus: EventBus
+    queue: RelayQueue | None = None
+
+    def close(self) -> None:
+        """Commit what waits and let go; the threads that use it have ended."""
+        self.bus.close()
+        if self.queue is not None:
+            self.outbox.close()
+            self.queue.close()
+
+
+def open_events(settings: Settings) -> EventSide:
+    """The outbox and the bus that the settings name; Kafka need not answer yet.
+
+    Raises:
+        StoreUnavailable: the database of the outbox cannot be opened.
+    """
+    engine = open_database(settings.log(), "log")
+    waiting_max, ratings = settings.outbox_queue_max_events, settings.hourly_ratings()
+    if settings.bus is Bus.EMBEDDED:
+        log = EmbeddedLog(engine, settings.topic_partitions, waiting_max, ratings)
+        return EventSide(log, log)
+    queue = SqlRelayQueue(engine)
+    return EventSide(
+        RelayOutbox(engine, queue, waiting_max, ratings), open_kafka_bus(settings), queue)
+
+
+def open_kafka_bus(settings: Settings) -> KafkaBus:
+    """Kafka as the bus; nothing is asked of it yet."""
+    # Its log repeats with every attempt what the bus watch tells once.
+    quiet = logging.INFO if settings.log_level == "DEBUG" else logging.CRITICAL
+    logging.getLogger("kafka").setLevel(quiet)
+    access, names = kafka_access(settings), kafka_topic_names(settings)
+    publisher = KafkaPublisher(access, names, settings.kafka_delivery_timeout_s)
+    return KafkaBus(access, names, publisher, settings.kafka_group)
+
+
+def kafka_access(settings: Settings) -> KafkaAccess:
+    """Where Kafka is and how to log in."""
+    security = KafkaSecurity(
+        settings.kafka_security_protocol.value, settings.kafka_sasl_mechanism.value,
+        settings.kafka_username, _revealed(settings.kafka_password),
+        settings.kafka_ca_file, settings.kafka_certificate_file, settings.kafka_key_file,
+        _revealed(settings.kafka_key_password),
+    )
+    return KafkaAccess(tuple(settings.kafka_bootstrap_servers), security)
+
+
+def kafka_topic_names(settings: Settings) -> TopicNames:
+    """What the topics are called there."""
+    return TopicNames(settings.kafka_topic_prefix, settings.kafka_topic_names)
+
+
+def kafka_topic_plan(settings: Settings) -> TopicPlan:
+    """How `kafka-setup` makes them."""
+    return TopicPlan(
+        settings.topic_partitions, settings.kafka_replication_factor,
+        settings.kafka_min_insync_replicas, settings.kafka_retention_hours or None,
+    )
+
+
+def _revealed(secret: SecretStr | None) -> str | None:
+    return None if secret is None else secret.get_secret_value()
