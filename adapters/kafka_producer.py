@@ -174,6 +174,9 @@ class KafkaPublisher:
             self._producer = self._access.open_producer(
                 acks="all", enable_idempotence=True, allow_auto_create_topics=False,
                 delivery_timeout_ms=int(self._delivery_timeout_s * 1000),
+                # Room for a second request within the time.
+                request_timeout_ms=int(
+                    1000 * min(self._access.request_s, self._delivery_timeout_s / 2)),
                 max_block_ms=int(_METADATA_S * 1000),
                 max_request_size=LETTER_MAX_BYTES + _OVERHEAD_BYTES,
             )

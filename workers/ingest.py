@@ -90,22 +90,27 @@ class IngestWorker:
     def _run(self) -> None:
         pause_s = _PAUSE_MIN_S
         while not self._stopping.is_set():
+            bus_away = False
             try:
                 self._turn()
                 pause_s = _PAUSE_MIN_S
                 continue
             except (BusUnavailable, StoreUnavailable) as error:
                 _log.warning("ingest_waits", pause_s=pause_s, error=str(error))
+                bus_away = isinstance(error, BusUnavailable)
             except Exception:  # noqa: BLE001  ending here would stop the intake for good
                 _log.exception("ingest_failed", pause_s=pause_s)
             self._followed = None
-            self._wait(pause_s)
+            if not bus_away:
+                self._read_nothing(pause_s)
+            else:
+                self._stopping.wait(pause_s)
             pause_s = min(2 * pause_s, _PAUSE_MAX_S)
         if self._consumer is not None:
             self._consumer.close()
 
-    def _wait(self, pause_s: float) -> None:
-        """Read nothing for the time, and stay in the group."""
+    def _read_nothing(self, pause_s: float) -> None:
+        """Let the time pass, and stay in the group."""
         deadline_s = time.monotonic() + pause_s
         consumer = self._consumer
         if consumer is not None:
