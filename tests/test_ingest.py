@@ -291,6 +291,65 @@ def test_a_store_that_is_away_loses_nothing(world: World) -> None:
     assert sum(d for _, _, d, _ in world.announced) == 0
 
 
+def test_while_the_store_takes_nothing_partitions_are_paused_and_polled_all_the_same(
+    world: World,
+) -> None:
+    polls: list[bool] = []
+    paused: set[TopicPartition] = set()
+
+    class Watched:
+        def __init__(self, consumer: Any) -> None:
+            self._consumer = consumer
+
+        def pause(self, partitions: Collection[TopicPartition]) -> None:
+            paused.update(partitions)
+            self._consumer.pause(partitions)
+
+        def resume(self, partitions: Collection[TopicPartition]) -> None:
+            paused.difference_update(partitions)
+            self._consumer.resume(partitions)
+
+        def poll(self, max_records: int, timeout_s: float) -> list[Record]:
+            polls.append(bool(paused))
+            return self._consumer.poll(max_records, timeout_s)  # type: ignore[no-any-return]
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._consumer, name)
+
+    class Bus:
+        def consumer(self, *arguments: Any) -> Any:
+            return Watched(world.log.consumer(*arguments))
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(world.log, name)
+
+    away = threading.Event()
+
+    class Store:
+        def offsets(self, group: str) -> Any:
+            if away.is_set():
+                raise StoreUnavailable("away")
+            return world.store.offsets(group)
+
+        def apply(self, *arguments: Any) -> Any:
+            if away.is_set():
+                raise StoreUnavailable("away")
+            return world.store.apply(*arguments)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(world.store, name)
+
+    world.start(bus=Bus(), store=Store())
+    wait_for(lambda: bool(polls))
+    away.set()
+    world.log.accept([rating(f"e{i}", user=f"u{i}") for i in range(20)])
+    wait_for(lambda: polls.count(True) >= 3)
+    assert applied(world) == 0
+    away.clear()
+    wait_for(lambda: applied(world) == 20)
+    assert not paused
+
+
 def test_a_bus_that_is_away_is_asked_again(world: World) -> None:
     away = [3]
 
