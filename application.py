@@ -18,7 +18,7 @@ from adapters.response_log import SqlResponseLog
 from adapters.telemetry import PrometheusTelemetry
 from clock import now_ms
 from composition import StoreSide, open_model_files, open_response_log, open_store
-from events_composition import EventSide, open_events
+from events_composition import EventSide, open_events, refuse_to_leave_events
 from recommender.bundle import ModelBundle
 from recommender.errors import ModelRefused
 from recommender.kept import KeptUsers
@@ -37,7 +37,7 @@ from web.surface import Register
 from web.turns import PatientAuditLog, PatientOutbox, Turns
 from workers.bus_watch import BusWatch
 from workers.foreign_changes import ForeignChanges
-from workers.ingest import IngestWorker
+from workers.ingest import INGEST, IngestWorker, offsets_group
 from workers.model_watch import ModelWatch
 from workers.queue_gauges import QueueGauges
 from workers.relay import RelayWorker
@@ -124,6 +124,7 @@ def compose(settings: Settings, further_topics: Iterable[Register] = ()) -> Appl
 
     Raises:
         StoreUnavailable: a database cannot be opened.
+        EventsLeftBehind: the bus was changed too early.
     """
     configure_json_log(settings.log_level, [add_request_id])
     parts = _open(settings)
@@ -141,6 +142,7 @@ def _open(settings: Settings) -> _Parts:
     cards = Cards(side.catalogue)
     cards.refresh()
     events = open_events(settings)
+    refuse_to_leave_events(events, lambda log: side.store.offsets(offsets_group(INGEST, log)))
     return _Parts(
         settings, side, events, None if events.queue is None else BusWatch(events.bus),
         open_response_log(settings), telemetry, state,

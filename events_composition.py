@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from pydantic import SecretStr
+from sqlalchemy import Engine
 
 from adapters.database import open_database
 from adapters.embedded_log import EmbeddedLog
@@ -14,10 +16,14 @@ from adapters.kafka_clients import KafkaAccess
 from adapters.kafka_producer import KafkaPublisher
 from adapters.kafka_security import KafkaSecurity
 from adapters.kafka_topics import TopicNames, TopicPlan
+from adapters.left_behind import unapplied, unsent
 from adapters.relay_outbox import RelayOutbox
 from adapters.relay_queue import SqlRelayQueue
 from bus_settings import Bus
+from recommender.errors import EventsLeftBehind
 from recommender.ports import EventBus, Outbox, RelayQueue
+from recommender.topics import EVENT_TOPICS
+from recommender.types import TopicPartition
 from settings import Settings
 
 
@@ -30,6 +36,7 @@ class EventSide:
 
     outbox: Outbox
     bus: EventBus
+    engine: Engine
     queue: RelayQueue | None = None
 
     def close(self) -> None:
@@ -50,10 +57,30 @@ def open_events(settings: Settings) -> EventSide:
     waiting_max, ratings = settings.outbox_queue_max_events, settings.hourly_ratings()
     if settings.bus is Bus.EMBEDDED:
         log = EmbeddedLog(engine, settings.topic_partitions, waiting_max, ratings)
-        return EventSide(log, log)
+        return EventSide(log, log, engine)
     queue = SqlRelayQueue(engine)
     return EventSide(
-        RelayOutbox(engine, queue, waiting_max, ratings), open_kafka_bus(settings), queue)
+        RelayOutbox(engine, queue, waiting_max, ratings), open_kafka_bus(settings), engine, queue)
+
+
+def refuse_to_leave_events(
+    events: EventSide, stored: Callable[[str], Mapping[TopicPartition, int]]
+) -> None:
+    """To be called at start: events of the bus before must not wait for ever.
+
+    `stored` gives the offsets that the store has of a log, by its cluster id.
+
+    Raises:
+        EventsLeftBehind: says how many and what to do.
+    """
+    before, left = (
+        (Bus.KAFKA, unsent(events.engine)) if events.queue is None
+        else (Bus.EMBEDDED, unapplied(events.engine, stored, EVENT_TOPICS))
+    )
+    if left:
+        raise EventsLeftBehind(
+            f"bus: {left} accepted events still wait for the bus before; start once more with "
+            f"bus={before.value} until reco_relay_backlog and reco_consumer_lag are 0")
 
 
 def open_kafka_bus(settings: Settings) -> KafkaBus:

@@ -31,6 +31,10 @@ class PartlyPublished(BusUnavailable):
         self.unpublished = unpublished
 
 
+class EventsLeftBehind(FairreelError):
+    """The bus was changed while the one before still held events to apply."""
+
+
 class InvalidField(FairreelError):
     """A value is not acceptable; names the field."""
 

@@ -20,6 +20,8 @@ OnApplied = Callable[[Collection[str], int, int, float | None], None]
 """Called after each commit: users in the batch, events applied, duplicates, freshness (the age
 in seconds of the oldest event of the batch since it was received; None without events)."""
 
+INGEST = "ingest"
+"""The consumer group of the replicas' ingest workers."""
 _POLL_S = 0.5
 _LAG_EVERY_S = 1.0
 _PAUSE_MIN_S, _PAUSE_MAX_S = 0.1, 5.0
@@ -45,7 +47,7 @@ class IngestWorker:
         on_applied: OnApplied | None = None,
         batch_max: int = 5_000,
         linger_s: float = 0.1,
-        group: str = "ingest",
+        group: str = INGEST,
         topics: Sequence[str] = EVENT_TOPICS,
     ) -> None:
         """`linger_s` is the least time between two transactions under load; `group` is the
