@@ -16,7 +16,7 @@ from benchmarks.program import Program
 from recommender.topics import EVENT_TOPICS, RATINGS, dead_letter_topic
 from tests.kafka.broker import PASSWORD, Broker
 from tests.kafka.cluster import Namespace, namespace
-from tests.kafka.program import applied, bus_check, letters, program_on_kafka
+from tests.kafka.program import applied, bus_check, letters, posted, program_on_kafka
 from tests.running_server import Home, prepared_home, soon
 from tests.test_kafka_security import allow, allow_all
 
@@ -92,6 +92,7 @@ def test_events_of_other_programs_are_taken_in_and_bad_ones_set_aside_once(
         assert "3273" in str(history)
         soon(lambda: on_topics(space, dead_letter_topic(RATINGS)) == 4)
         soon(lambda: program.metric("reco_events_dead_lettered_total") == 4)
+        soon(lambda: posted(home) == 4)
         program.kill()
     assert {d.cluster_id for d in letters(home)} == {"5L6g3nShT-eMCtK--X86sw"}
     with program_on_kafka(home, space).start() as program:

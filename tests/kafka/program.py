@@ -7,9 +7,10 @@ from contextlib import closing
 from typing import Any
 
 from benchmarks.program import Program
-from recommender.types import DeadLetter
+from recommender.types import DeadLetter, TopicPartition
 from tests.kafka.cluster import Namespace
 from tests.running_server import Home
+from workers.dead_letter_post import note_group
 
 
 def program_on_kafka(home: Home, space: Namespace, **changes: str) -> Program:
@@ -32,6 +33,15 @@ def letters(home: Home) -> list[DeadLetter]:
     """Dead letters of the store."""
     with closing(home.side()) as side:
         return side.store.dead_letters()
+
+
+def posted(home: Home) -> int:
+    """Dead letters noted as published: after a kill only the others are published again."""
+    with closing(home.side()) as side:
+        return sum(
+            side.store.offsets(note_group(letter.cluster_id)).get(
+                TopicPartition(letter.topic, letter.partition), 0) > letter.offset
+            for letter in side.store.dead_letters())
 
 
 def bus_check(program: Program) -> tuple[str, str]:
