@@ -15,7 +15,7 @@ DEV_READY := .venv/.ready-dev-$(DEV_KEY)
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-input --require-hashes --no-deps --no-compile
 
 .PHONY: help run install install-dev check lint types layers test lock bench-serve bench-events \
-	bench-durability bench-first-run bench-import accuracy docs clean
+	bench-durability bench-first-run bench-while-training bench-import bench-pages screenshots accuracy docs clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,11 +57,20 @@ bench-events: $(RUN_READY) ## Ratings a second, from the request to the store (n
 bench-durability: $(RUN_READY) ## kill -9 at random moments: nothing lost, nothing twice
 	$(BIN)/python -m benchmarks.durability $(ARGS)
 
+bench-while-training: $(RUN_READY) ## Latency of /recommend while a retrain runs
+	$(BIN)/python -m benchmarks.while_training $(ARGS)
+
 bench-first-run: $(RUN_READY) ## Seconds from `make run` to the first personal list, in a copy of the checkout
 	$(BIN)/python -m benchmarks.first_run $(ARGS)
 
 bench-import: $(RUN_READY) ## Import, train and serve ML-100K and ML-1M; DATA=<their folder>
 	$(BIN)/python -m benchmarks.import_train $(if $(DATA),--data '$(DATA)') $(ARGS)
+
+bench-pages: $(DEV_READY) ## First paint of / and times of every page (needs chromium)
+	$(BIN)/python -m benchmarks.pages $(ARGS)
+
+screenshots: $(DEV_READY) ## Pictures for README; ARGS='--all FOLDER' takes every page (needs chromium)
+	$(BIN)/python -m scripts.screenshots $(ARGS)
 
 accuracy: $(RUN_READY) ## Accuracy tables; DATA=<folder in one of the layouts>
 	$(BIN)/python -m benchmarks.accuracy $(if $(DATA),--data '$(DATA)') $(ARGS)

@@ -10,7 +10,8 @@ import threading
 from multiprocessing.util import Finalize
 
 from flask import Flask
-from granian.constants import Interfaces
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server import Server
 
@@ -58,6 +59,10 @@ def serve(factory: str = "app:create_app") -> None:
         workers=1,
         blocking_threads=settings.blocking_threads,
         backpressure=settings.backpressure_requests,
+        # Detecting HTTP/2 would wait without limit for the first bytes of a connection.
+        http=HTTPModes.http1,
+        http1_settings=HTTP1Settings(
+            header_read_timeout=int(settings.header_read_timeout_s * 1000)),
         websockets=False,
         log_level=LogLevels.error,
         respawn_failed_workers=True,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import os
+import socket
 import sys
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -15,6 +17,7 @@ from flask import Flask
 
 from adapters.json_log import configure_json_log
 from adapters.response_log import SqlResponseLog
+from adapters.session_secret import open_session_secret
 from adapters.telemetry import PrometheusTelemetry
 from clock import now_ms
 from composition import StoreSide, open_model_files, open_response_log, open_store
@@ -24,11 +27,15 @@ from recommender.errors import ModelRefused
 from recommender.kept import KeptUsers
 from recommender.serving import EncodedUser, similar
 from recommender.serving_state import ServedModel, ServingState
-from recommender.types import ModelRecord
+from recommender.traffic import TrafficHistory
+from recommender.types import Applied, ModelRecord
 from settings import Settings
+from settings_in_force import settings_in_force
 from web import recommend
 from web.application import create_app
+from web.body_slots import BodySlots
 from web.cards import Cards
+from web.pages import visitor_pages
 from web.recommend import Lists
 from web.recommendation_answer import EncodedAnswer
 from web.request_context import add_request_id
@@ -38,12 +45,16 @@ from web.turns import PatientAuditLog, PatientOutbox, Turns
 from workers.bus_watch import BusWatch
 from workers.foreign_changes import ForeignChanges
 from workers.ingest import INGEST, IngestWorker, offsets_group
+from workers.job_runs import JobRuns
 from workers.model_watch import ModelWatch
+from workers.program_state import Workers
 from workers.queue_gauges import QueueGauges
 from workers.relay import RelayWorker
+from workers.requeue import Requeuer
 from workers.retention import Retention
 from workers.retrain import Retrainer
 from workers.scheduler import build_scheduler, first_delay_s
+from workers.shared_schedule import SharedSchedule
 from workers.snapshot import SnapshotJob
 
 _log = structlog.get_logger()
@@ -69,6 +80,8 @@ class Application:
     def start(self) -> None:
         """Load the model and start the threads; returns when requests can be answered."""
         self.watch.check()
+        for name in self.flask.jinja_env.list_templates():
+            self.flask.jinja_env.get_template(name)  # 200 ms that the first visitor need not wait
         if self.bus_watch is not None:
             self.bus_watch.start()
         self.ingest.start()
@@ -128,11 +141,15 @@ def compose(settings: Settings, further_topics: Iterable[Register] = ()) -> Appl
     """
     configure_json_log(settings.log_level, [add_request_id])
     parts = _open(settings)
-    foreign = ForeignChanges(parts.side.store, parts.kept.forget_all)
+    foreign = ForeignChanges(parts.side.store, parts.kept.forget, parts.kept.forget_all)
+    ingest, runs, traffic = _ingest(parts, foreign), JobRuns(now_ms), TrafficHistory()
+    scheduler = _scheduler(parts, foreign, runs, traffic)
+    program = Workers(ingest, scheduler, runs, parts.responses, parts.retrainer.status,
+                      parts.watch.refused, traffic, now_ms)
     return Application(
-        _flask(parts, further_topics), parts.side, parts.events, parts.responses,
-        _ingest(parts, foreign), _relay(parts), parts.bus_watch, parts.watch, parts.retrainer,
-        parts.snapshot, _scheduler(parts, foreign),
+        _flask(parts, program, further_topics), parts.side, parts.events, parts.responses,
+        ingest, _relay(parts), parts.bus_watch, parts.watch, parts.retrainer, parts.snapshot,
+        scheduler,
     )
 
 
@@ -150,11 +167,18 @@ def _open(settings: Settings) -> _Parts:
         Retrainer(_child("train", "--json"), settings.training_timeout_s, telemetry, side.audit,
                   now_ms),
         SnapshotJob(_child("snapshot", "--json"), settings.training_timeout_s),
-        KeptUsers(side.store.history, settings.kept_users_max), cards,
+        _kept_users(settings, side), cards,
     )
 
 
-def _flask(parts: _Parts, further_topics: Iterable[Register]) -> Flask:
+def _kept_users(
+    settings: Settings, side: StoreSide
+) -> KeptUsers[EncodedUser, EncodedAnswer]:
+    newest_version = side.store.history_version if settings.replicas > 1 else None
+    return KeptUsers(side.store.history, settings.kept_users_max, newest_version)
+
+
+def _flask(parts: _Parts, program: Workers, further_topics: Iterable[Register]) -> Flask:
     side, turns = parts.side, Turns(parts.settings.request_body_max_bytes)
     services = Services(
         outbox=PatientOutbox(parts.events.outbox, turns), store=side.store,
@@ -166,21 +190,25 @@ def _flask(parts: _Parts, further_topics: Iterable[Register]) -> Flask:
         manifest=_manifest_of(parts.settings),
         bus_problem=(parts.bus_watch or parts.events.bus).problem,
         metrics_registry=parts.telemetry.registry, now_ms=now_ms,
+        review=side.review, requeue=Requeuer(side.review, parts.events.bus, side.audit, now_ms),
+        program=program,
     )
     lists = Lists(parts.kept, side.store.history, parts.cards, parts.state,
                   parts.settings.kept_lists)
     flask = create_app(services, _web_options(parts.settings),
-                       [recommend.topic(lists), *further_topics])
-    flask.wsgi_app = turns.wrap(flask.wsgi_app)  # type: ignore[method-assign,assignment]
+                       [recommend.topic(lists),
+                        visitor_pages.topic(lists, parts.cards, _loader(parts.settings)),
+                        *further_topics])
+    slots = BodySlots(parts.settings.body_threads(), parts.telemetry.body_refused)
+    in_turn = turns.wrap(flask.wsgi_app)
+    flask.wsgi_app = slots.wrap(in_turn)  # type: ignore[method-assign,assignment]
     return flask
 
 
 def _ingest(parts: _Parts, foreign: ForeignChanges) -> IngestWorker:
-    def on_applied(
-        users: Collection[str], applied: int, _duplicates: int, _freshness: float | None
-    ) -> None:
+    def on_applied(users: Collection[str], done: Applied, _freshness: float | None) -> None:
         parts.kept.forget(users)
-        foreign.applied(applied)
+        foreign.applied(done)
 
     return IngestWorker(
         parts.events.bus, parts.side.store, parts.telemetry, now_ms, on_applied,
@@ -196,7 +224,8 @@ def _relay(parts: _Parts) -> RelayWorker | None:
         events.queue, events.bus, parts.telemetry, parts.settings.relay_batch_max_events)
 
 
-def _scheduler(parts: _Parts, foreign: ForeignChanges) -> BackgroundScheduler:
+def _scheduler(parts: _Parts, foreign: ForeignChanges, runs: JobRuns,
+               traffic: TrafficHistory) -> BackgroundScheduler:
     settings, side = parts.settings, parts.side
 
     def refresh_cards() -> None:
@@ -211,13 +240,19 @@ def _scheduler(parts: _Parts, foreign: ForeignChanges) -> BackgroundScheduler:
         "cards": refresh_cards,
         "foreign_changes": foreign.check,
         "queue_gauges": QueueGauges(parts.events.outbox, parts.responses, parts.telemetry).report,
+        "traffic": lambda: traffic.sample(now_ms(), parts.telemetry.traffic()),
     }
+    if settings.replicas > 1:
+        schedule = SharedSchedule(side.leases, f"{socket.gethostname()}:{os.getpid()}")
+        retrain = actions["retrain"]
+        actions["retrain"] = schedule.shared("retrain", settings.retrain_interval_s, retrain)
     records = side.allow_list.records()
     last_ms = records[0].created_at_ms if records else None
-    delays = {"retrain": first_delay_s(last_ms, now_ms(), settings.retrain_interval_s)}
+    delays = {"retrain": first_delay_s(last_ms, now_ms(), settings.retrain_interval_s),
+              "traffic": 0.0}
     intervals = {"retrain_interval_s": settings.retrain_interval_s,
                  "snapshot_interval_s": settings.snapshot_interval_s}
-    return build_scheduler(actions, intervals, delays)
+    return build_scheduler(actions, intervals, delays, runs=runs)
 
 
 def _child(*arguments: str) -> tuple[str, ...]:
@@ -227,17 +262,21 @@ def _child(*arguments: str) -> tuple[str, ...]:
 
 def _model_watch(settings: Settings, side: StoreSide, state: ServingState[ModelBundle],
                  telemetry: PrometheusTelemetry) -> ModelWatch[ModelBundle]:
-    def load(record: ModelRecord) -> ServedModel[ModelBundle]:
-        # The keys are opened anew: the first training may have made them after our start.
-        return open_model_files(settings, publishing=False).load_served(record)
-
     files = open_model_files(settings, publishing=False)
 
     def note_current() -> None:
         files.write_current(side.allow_list.records(), now_ms())
 
-    return ModelWatch(side.allow_list, load, state, telemetry, side.audit, now_ms, note_current,
-                      files.present)
+    return ModelWatch(side.allow_list, _loader(settings), state, telemetry, side.audit, now_ms,
+                      note_current, files.present)
+
+
+def _loader(settings: Settings) -> Callable[[ModelRecord], ServedModel[ModelBundle]]:
+    def load(record: ModelRecord) -> ServedModel[ModelBundle]:
+        # The keys are opened anew: the first training may have made them after our start.
+        return open_model_files(settings, publishing=False).load_served(record)
+
+    return load
 
 
 def _manifest_of(settings: Settings) -> Callable[[str], Mapping[str, Any] | None]:
@@ -266,6 +305,12 @@ def _web_options(settings: Settings) -> WebOptions:
         rate_limit_per_minute=settings.rate_limit_per_minute,
         rate_limit_blocked_after=settings.rate_limit_blocked_after,
         rate_limit_block_s=settings.rate_limit_block_s,
+        limits_storage_uri=settings.limits_storage(),
         trusted_proxies=settings.trusted_proxies,
+        model_followed=settings.models[0],
         cors_origins=tuple(settings.cors_origins),
+        session_secret=open_session_secret(settings.session_secret()),
+        session_s=settings.session_s,
+        cookies_secure=settings.cookies_over_https(),
+        settings=settings_in_force(settings),
     )

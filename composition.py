@@ -11,6 +11,7 @@ from adapters.api_keys import SqlApiKeys
 from adapters.audit_log import SqlAuditLog
 from adapters.catalogue import SqlCatalogue
 from adapters.database import open_database
+from adapters.event_review import SqlEventReview
 from adapters.event_store import SqlEventStore
 from adapters.imports import SqlImports
 from adapters.job_leases import SqlJobLeases
@@ -34,6 +35,7 @@ class StoreSide:
     audit: SqlAuditLog
     allow_list: SqlAllowList
     leases: SqlJobLeases
+    review: SqlEventReview
 
     def close(self) -> None:
         """Let go of the database."""
@@ -56,6 +58,7 @@ def open_store(settings: Settings, cache_kib: int = CACHE_KIB) -> StoreSide:
     return StoreSide(
         engine, SqlEventStore(engine), SqlCatalogue(engine), SqlImports(engine),
         SqlApiKeys(engine), SqlAuditLog(engine), SqlAllowList(engine), SqlJobLeases(engine),
+        SqlEventReview(engine),
     )
 
 

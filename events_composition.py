@@ -20,7 +20,7 @@ from adapters.left_behind import unapplied, unsent
 from adapters.relay_outbox import RelayOutbox
 from adapters.relay_queue import SqlRelayQueue
 from bus_settings import Bus
-from recommender.errors import EventsLeftBehind
+from recommender.errors import EventsLeftBehind, LogTaken
 from recommender.ports import EventBus, Outbox, RelayQueue
 from recommender.topics import EVENT_TOPICS
 from recommender.types import TopicPartition
@@ -51,12 +51,17 @@ def open_events(settings: Settings) -> EventSide:
     """The outbox and the bus that the settings name; Kafka need not answer yet.
 
     Raises:
-        StoreUnavailable: the database of the outbox cannot be opened.
+        StoreUnavailable: the database of the outbox cannot be opened, or the embedded log in it
+            belongs to another process.
     """
     engine = open_database(settings.log(), "log")
     waiting_max, ratings = settings.outbox_queue_max_events, settings.hourly_ratings()
     if settings.bus is Bus.EMBEDDED:
-        log = EmbeddedLog(engine, settings.topic_partitions, waiting_max, ratings)
+        try:
+            log = EmbeddedLog(engine, settings.topic_partitions, waiting_max, ratings)
+        except LogTaken as error:
+            engine.dispose()
+            raise LogTaken(f"log_url: {error}; each process needs a log of its own") from error
         return EventSide(log, log, engine)
     queue = SqlRelayQueue(engine)
     return EventSide(

@@ -9,7 +9,12 @@ from pathlib import Path
 from typing import Self
 
 from pydantic import Field, SecretStr, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    EnvSettingsSource,
+    SettingsConfigDict,
+)
 
 from bus_settings import (
     Bus,
@@ -50,8 +55,11 @@ class Settings(BaseSettings):
     """Port to listen on."""
     blocking_threads: int = Field(default=16, ge=1, le=256)
     """Threads that answer requests: as many events can share one fsync."""
-    backpressure_requests: int = Field(default=128, ge=1)
-    """Requests taken from connections at once; more wait in the connections."""
+    backpressure_requests: int = Field(default=512, ge=1)
+    """Connections held at once, idle ones too; more wait until one is closed. Each takes a file
+    descriptor."""
+    header_read_timeout_s: float = Field(default=15, ge=0.1)
+    """A connection that sends no whole request head for so long, an idle one too, is closed."""
     request_body_max_bytes: int = Field(default=1 << 20, ge=1024)
     """A larger body is answered with 413."""
     batch_lines_max: int = Field(default=10_000, ge=1)
@@ -68,6 +76,10 @@ class Settings(BaseSettings):
     """Minutes with an excess, within ten, after which an address is blocked."""
     rate_limit_block_s: int = Field(default=300, ge=1)
     """How long an address stays blocked."""
+    limits_storage_url: str | None = Field(
+        default=None, pattern="^(redis|rediss|redis\\+unix)://.+")
+    """Redis that counts the requests of all replicas, `redis://...`; default: each counts its own.
+    While it does not answer, requests are let through and counted in a metric."""
     ratings_per_hour: int | None = Field(default=None, ge=0)
     """Ratings an hour and account; default: 20 in production, none in development. 0: no limit,
     in development only."""
@@ -77,15 +89,29 @@ class Settings(BaseSettings):
     """Whether client calls need a key; default: yes in production, else only off 127.0.0.1. `false`
     is taken in development on 127.0.0.1 only."""
 
+    session_secret_file: Path | None = None
+    """File with the secret that signs the pages' cookies, the same for all replicas; default: made
+    in the data folder."""
+    session_s: int = Field(default=43_200, ge=60)
+    """How long a login to the administrators' pages lasts."""
+    cookies_secure: bool | None = None
+    """Send the pages' cookies over HTTPS only; default: yes in production, no in development."""
+
     # --- data
     data_folder: Path = Path("data")
     """Folder of the databases, snapshots and keys."""
     store_url: str | None = None
-    """SQLAlchemy URL of the event store; default: SQLite in the data folder."""
+    """URL of the event store: `sqlite:///<file>` or `postgresql+psycopg://<user>@<host>/<database>`;
+    default: SQLite in the data folder."""
     log_url: str | None = None
-    """SQLAlchemy URL of the outbox and embedded log; default: SQLite in the data folder."""
+    """URL of the outbox and embedded log, which belongs to one process; default: SQLite in the data
+    folder."""
     responses_url: str | None = None
-    """SQLAlchemy URL of the response log; default: SQLite in the data folder."""
+    """URL of the response log; default: SQLite in the data folder. On PostgreSQL all three may be
+    one database."""
+    replicas: int = Field(default=1, ge=1, le=100)
+    """Processes of this program on one store. Above 1, store and response log are on PostgreSQL,
+    each answer looks whether another process changed the user's history, and one retrains."""
     snapshots_url: str | None = None
     """fsspec URL of the Parquet snapshots; default: a folder in the data folder."""
     registry_folder: Path = Path("model_registry")
@@ -163,8 +189,8 @@ class Settings(BaseSettings):
     """Seconds between retrains."""
     snapshot_interval_s: int = Field(default=3_600, ge=10)
     """Seconds between Parquet snapshots."""
-    models: list[str] = ["transition_knn", "knn", "popularity"]
-    """Models fitted by a retrain; the first is the one to serve."""
+    models: list[str] = Field(default=["transition_knn", "knn", "popularity"], min_length=1)
+    """Models fitted by a retrain, at least one; the first is the one to serve until a switch."""
     split: str = Field(default="temporal", pattern="^(temporal|leave_last_out)$")
     """How validation events are chosen: `temporal` (last tenth) or `leave_last_out`."""
     gate_margin: float = Field(default=0.05, ge=0, le=1)
@@ -201,11 +227,20 @@ class Settings(BaseSettings):
         return self
 
     def _contradictions(self) -> Iterator[str]:
+        if self.replicas > 1:
+            yield from self._unfit_for_replicas()
         if self.batch_lines_max > self.outbox_queue_max_events:
             yield (f"batch_lines_max: {self.batch_lines_max} lines would never fit into "
                    f"outbox_queue_max_events ({self.outbox_queue_max_events})")
-
         yield from bus_contradictions(self)
+
+    def _unfit_for_replicas(self) -> Iterator[str]:
+        for name, url in (("store_url", self.store()), ("responses_url", self.responses())):
+            if url.startswith("sqlite"):
+                yield f"{name}: {self.replicas} replicas need PostgreSQL, not SQLite"
+        if self.bus is Bus.EMBEDDED and not self.log().startswith("sqlite"):
+            yield (f"log_url: {self.replicas} replicas cannot share the embedded log; leave it "
+                   "unset, then each has a log of its own in its data folder")
 
     def _insecure_in_production(self) -> Iterator[str]:
         yield from insecure_bus(self)
@@ -213,6 +248,14 @@ class Settings(BaseSettings):
             yield "client_keys_required: production needs client keys"
         if self.ratings_per_hour == 0:
             yield "ratings_per_hour: production needs a limit"
+        if self.cookies_secure is False:
+            yield "cookies_secure: production sends cookies over HTTPS only"
+        if self.replicas > 1:
+            if self.log().startswith("sqlite"):
+                yield ("replicas: each would count ratings_per_hour in its own log; in production "
+                       "run one, or several with bus=kafka and log_url on one PostgreSQL")
+            if self.limits_storage_url is None:
+                yield "limits_storage_url: several replicas need one count of requests"
         for origin in self.cors_origins:
             if _PATTERN_CHARACTERS & set(origin):
                 yield f"cors_origins: production needs exact origins, not {origin!r}"
@@ -220,6 +263,10 @@ class Settings(BaseSettings):
     def _local(self) -> bool:
         """Whether only this machine can reach the port."""
         return loopback(self.host)
+
+    def body_threads(self) -> int:
+        """Threads that may wait for request bodies at once: three quarters, at least one."""
+        return max(1, self.blocking_threads * 3 // 4)
 
     def store(self) -> str:
         """URL of the event store."""
@@ -241,6 +288,20 @@ class Settings(BaseSettings):
         """File of the private key."""
         return self.signing_key_file or self.data_folder / "keys" / "signing.pem"
 
+    def session_secret(self) -> Path:
+        """File of the secret for cookies."""
+        return self.session_secret_file or self.data_folder / "keys" / "session.secret"
+
+    def cookies_over_https(self) -> bool:
+        """Whether browsers send the cookies over HTTPS only."""
+        if self.cookies_secure is not None:
+            return self.cookies_secure
+        return self.profile is Profile.PRODUCTION
+
+    def limits_storage(self) -> str:
+        """URI of a storage of the `limits` library."""
+        return self.limits_storage_url or "window-memory://"
+
     def hourly_ratings(self) -> int | None:
         """Ratings an hour and account, None for no limit."""
         if self.ratings_per_hour is None:
@@ -252,3 +313,27 @@ class Settings(BaseSettings):
         if self.client_keys_required is not None:
             return self.client_keys_required
         return self.profile is Profile.PRODUCTION or not self._local()
+
+    def effective(self) -> dict[str, object]:
+        """What came out for the settings whose default depends on others."""
+        return {
+            "client_keys_required": self.client_keys(), "ratings_per_hour": self.hourly_ratings(),
+            "cookies_secure": self.cookies_over_https(), "store_url": self.store(),
+            "log_url": self.log(), "responses_url": self.responses(),
+            "snapshots_url": self.snapshots(), "signing_key_file": self.signing_key(),
+            "session_secret_file": self.session_secret(),
+        }
+
+    def sources(self) -> dict[str, str]:
+        """Where each value comes from: default, environment, .env, or the code that made it."""
+        environment = EnvSettingsSource(type(self))()
+        file = DotEnvSettingsSource(type(self))()
+        found = {}
+        for name in type(self).model_fields:
+            if name not in self.model_fields_set:
+                found[name] = "default"
+            elif name in environment:
+                found[name] = "environment"
+            else:
+                found[name] = ".env" if name in file else "given by the program"
+        return found

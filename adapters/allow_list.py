@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy import Connection, Engine, Row, Select, func, insert, select, update
+from sqlalchemy import Connection, Engine, Row, Select, func, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from adapters.database import reading, writing
@@ -163,9 +163,10 @@ class SqlAllowList:
     @contextmanager
     def _changing(self, fencing: tuple[str, int] | None) -> Iterator[Connection]:
         with writing(self._engine) as connection:
-            # A write first, also where BEGIN takes no lock: rivals wait here, so what is read
-            # after it cannot be stale.
-            connection.execute(update(models).values(changed_at_ms=models.c.changed_at_ms))
+            # Also where BEGIN takes no lock rivals wait here, so what is read after it cannot be
+            # stale. The table: rows locked one by one could be taken in another order by each.
+            if connection.dialect.name == "postgresql":
+                connection.execute(text("LOCK TABLE models IN SHARE ROW EXCLUSIVE MODE"))
             if fencing is not None:
                 check_fencing(connection, *fencing)
             yield connection

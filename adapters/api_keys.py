@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sqlalchemy import Engine, bindparam, insert, select, update
+from sqlalchemy import Engine, bindparam, func, insert, select, update
 
 from adapters.database import reading, writing
 from adapters.tables import api_keys
@@ -20,7 +20,7 @@ SECRET_BYTES = 32
 _KEPT_MAX = 10_000
 _FIELDS = tuple(
     api_keys.c[name] for name in ("key_id", "role", "name", "created_at_ms", "user_id",
-                                  "revoked_at_ms")
+                                  "revoked_at_ms", "sessions_ended_ms")
 )  # fmt: skip
 _BY_HASH = select(api_keys.c.secret_sha256, *_FIELDS).where(
     api_keys.c.secret_sha256 == bindparam("hashed")
@@ -93,6 +93,15 @@ class SqlApiKeys:
         self._kept = {}
         return ended > 0
 
+    def end_sessions(self, key_id: str, at_ms: int) -> None:
+        """As `ports.ApiKeys.end_sessions`."""
+        later = func.coalesce(api_keys.c.sessions_ended_ms, 0) < at_ms
+        with writing(self._engine) as connection:
+            connection.execute(
+                update(api_keys).where(api_keys.c.key_id == key_id, later)
+                .values(sessions_ended_ms=at_ms)
+            )  # fmt: skip
+
     def keys(self) -> list[ApiKey]:
         """As `ports.ApiKeys.keys`, oldest first."""
         query = select(*_FIELDS).order_by(api_keys.c.created_at_ms, api_keys.c.key_id)
@@ -105,5 +114,5 @@ def _hash(secret: str) -> str:
 
 
 def _key(row: Sequence[Any]) -> ApiKey:
-    key_id, role, name, created_at_ms, user_id, revoked_at_ms = row
-    return ApiKey(key_id, Role(role), name, created_at_ms, user_id, revoked_at_ms)
+    key_id, role, *others = row
+    return ApiKey(key_id, Role(role), *others)

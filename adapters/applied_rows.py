@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 from sqlalchemy import Connection, bindparam, func, select
@@ -41,8 +41,21 @@ def _values(column: pd.Series[Any]) -> list[Any]:
     return values.tolist()
 
 
-def insert_once(connection: Connection, rows: Sequence[Any]) -> tuple[int, list[int]]:
-    """How many were inserted, and which rows have the id of another event."""
+class Inserted(NamedTuple):
+    """How many rows were inserted, which ones have the id of another event, and the sequence
+    numbers: those inserted lie above `after` up to `until`."""
+
+    inserted: int
+    conflicts: Sequence[int]
+    after: int
+    until: int
+
+
+NOTHING_INSERTED = Inserted(0, (), 0, 0)
+
+
+def insert_once(connection: Connection, rows: Sequence[Any]) -> Inserted:
+    """Insert the rows whose id is new, and advance the state by them."""
     # Applying is serial: "sequence > before" then means exactly the rows inserted here, and
     # readers of `event_chunks` never see a number appear below one they have read.
     wait_for_turn(connection, Turn.APPLYING)
@@ -52,7 +65,10 @@ def insert_once(connection: Connection, rows: Sequence[Any]) -> tuple[int, list[
     )
     if inserted:
         advance_state(connection, before)
-    return inserted, _conflicts(connection, rows, before) if inserted < len(rows) else []
+    conflicts = _conflicts(connection, rows, before) if inserted < len(rows) else ()
+    return Inserted(
+        inserted, conflicts, before, last_sequence(connection) if inserted else before
+    )
 
 
 def _conflicts(connection: Connection, rows: Sequence[Any], before: int) -> list[int]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from sqlalchemy import Engine, insert, select
 
+from adapters.bulk_insert import fetch_columns
 from adapters.database import reading, writing
 from adapters.tables import audit_log
+from recommender.review import AuditFilter, NumberedEntry, Page
 from recommender.types import AuditEntry
 
 _FIELDS = ("at_ms", "actor", "action", "target", "outcome", "detail")
@@ -32,3 +34,21 @@ class SqlAuditLog:
         )
         with reading(self._engine) as connection:
             return [AuditEntry(*row) for row in connection.execute(query)]
+
+    def search(
+        self, wanted: AuditFilter, before: int | None = None, limit: int = 50
+    ) -> Page[NumberedEntry]:
+        """As `ports.AuditLog.search`."""
+        columns = audit_log.c
+        query = select(columns.sequence, *(columns[field] for field in _FIELDS))
+        for column, text in ((columns.actor, wanted.actor), (columns.action, wanted.action)):
+            if text:
+                query = query.where(column.icontains(text, autoescape=True))
+        if before is not None:
+            query = query.where(columns.sequence < before)
+        query = query.order_by(columns.sequence.desc()).limit(limit + 1)
+        with reading(self._engine) as connection:
+            found = list(zip(*fetch_columns(connection, query), strict=True))
+        found.sort(key=lambda row: row[0], reverse=True)
+        entries = tuple(NumberedEntry(row[0], AuditEntry(*row[1:])) for row in found[:limit])
+        return Page(entries, entries[-1].sequence if len(found) > limit else None)

@@ -21,6 +21,22 @@ def replace_file(path: Path, content: bytes | memoryview, mode: int = 0o644) -> 
     sync_folder(path.parent)
 
 
+def make_once(path: Path, content: bytes, mode: int) -> None:
+    """Write a file that nobody has made yet; one that another process makes meanwhile stays.
+
+    A missing folder is made with mode 0700.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    temporary = write_beside(path, content, mode)
+    try:
+        os.link(temporary, path)  # unlike rename this never replaces another's file
+    except FileExistsError:
+        pass
+    finally:
+        temporary.unlink()
+    sync_folder(path.parent)
+
+
 def write_beside(path: Path, content: bytes | memoryview, mode: int = 0o644) -> Path:
     """Write and fsync a new file with a temporary name in the folder of `path`."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")

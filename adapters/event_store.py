@@ -9,22 +9,25 @@ from typing import Any
 import orjson
 import pandas as pd
 from sqlalchemy import (
+    BigInteger,
     Column,
     Connection,
     Engine,
     Float,
+    Select,
     String,
     Text,
     bindparam,
     func,
     literal,
+    literal_column,
     select,
     tuple_,
     union,
     union_all,
 )
 
-from adapters.applied_rows import insert_once, last_sequence, rows_of
+from adapters.applied_rows import NOTHING_INSERTED, insert_once, last_sequence, rows_of
 from adapters.bulk_insert import ColumnQuery, bulk_insert, fetch_columns
 from adapters.database import reading, writing
 from adapters.tables import (
@@ -34,8 +37,10 @@ from adapters.tables import (
     interactions,
     movies,
     searches,
+    tombstones,
 )
 from recommender.ports.events import SetAside
+from recommender.record_batch import KNOWN_WITH_OTHER_CONTENT
 from recommender.schemas import Columns, event_frame
 from recommender.types import (
     Applied,
@@ -47,14 +52,16 @@ from recommender.types import (
 )
 
 _TYPES = {t.value: t for t in EventType}
-_LETTER_COLUMNS = ("cluster_id", "topic", "partition", "offset", "key", "value", "reason")
+_LETTER_COLUMNS = (
+    "cluster_id", "topic", "partition", "offset", "key", "value", "reason", "timestamp_ms",
+)  # fmt: skip
 _HASHED_ROWS = 50_000
 _KEY_MAX = 256
-_CONFLICT = "event_id: known with other content"
 
 
 def _history() -> ColumnQuery:
-    i, s = interactions.c, searches.c
+    """Entries, searches, and one row of neither whose sequence is that of the newest undo."""
+    i, s, t = interactions.c, searches.c, tombstones.c
     entries = select(
         i.timestamp_ms, i.event_id, i.sequence, i.item_id, i.type, i.rating,
         literal(None, Text).label("query"),
@@ -63,10 +70,30 @@ def _history() -> ColumnQuery:
         s.timestamp_ms, s.event_id, s.sequence, literal(None, String), literal(None, String),
         literal(None, Float), s.query,
     ).where(s.user_id == bindparam("user"))  # fmt: skip
-    return ColumnQuery(select(union_all(entries, typed).subquery()))
+    undone = select(
+        literal(0, BigInteger), literal("", String), func.coalesce(func.max(t.sequence), 0),
+        literal(None, String), literal(None, String), literal(None, Float), literal(None, Text),
+    ).where(t.user_id == bindparam("user"))  # fmt: skip
+    return ColumnQuery(select(union_all(entries, typed, undone).subquery()))
 
 
 _HISTORY = _history()
+_HISTORY_VERSION: Select[Any] = select(func.max(literal_column("newest"))).select_from(
+    union_all(
+        *(
+            select(func.max(of.c.sequence).label("newest")).where(of.c.user_id == bindparam("user"))
+            for of in (interactions, searches, tombstones)
+        )
+    ).subquery()
+)
+_USERS_BETWEEN = ColumnQuery(
+    select(applied_events.c.user_id)
+    .where(
+        applied_events.c.sequence > bindparam("after"),
+        applied_events.c.sequence <= bindparam("until"),
+    )
+    .limit(bindparam("most"))
+)
 _EVENTS_AFTER = ColumnQuery(
     select(applied_events.c.sequence, *(applied_events.c[name] for name in Columns.EVENT))
     .where(applied_events.c.sequence > bindparam("after"))
@@ -101,13 +128,15 @@ class SqlEventStore:
         """
         rows = rows_of(frame)
         with writing(self._engine) as connection:
-            applied, conflicts = insert_once(connection, rows) if rows else (0, [])
+            done = insert_once(connection, rows) if rows else NOTHING_INSERTED
             _store_offsets(connection, group, offsets or {})
-            refused = [set_aside(row, _CONFLICT) for row in conflicts] if set_aside else []
+            reason = KNOWN_WITH_OTHER_CONTENT
+            refused = [set_aside(row, reason) for row in done.conflicts] if set_aside else []
             letters = tuple(sorted([*dead_letters, *refused], key=_place))
             _store_dead_letters(connection, letters)
-        duplicates = len(rows) - applied - len(conflicts)
-        return Applied(applied, duplicates, len(conflicts), letters)
+        conflicts = len(done.conflicts)
+        return Applied(done.inserted, len(rows) - done.inserted - conflicts, conflicts, letters,
+                       done.after, done.until)
 
     def offsets(self, group: str = "ingest") -> dict[TopicPartition, int]:
         """As `ports.EventStore.offsets`."""
@@ -127,14 +156,26 @@ class SqlEventStore:
         rows.sort(key=lambda row: row[:2])
         return History(
             user_id=user_id,
-            version=max((row[2] for row in rows), default=0),
+            version=max(row[2] for row in rows),
             entries=tuple(
                 HistoryEntry(item_id, _TYPES[kind], rating, at_ms, event_id)
                 for at_ms, event_id, _, item_id, kind, rating, _ in rows
                 if item_id is not None
             ),
-            searches=tuple(query for *_, item_id, _, _, query in rows if item_id is None),
+            searches=tuple(query for *_, query in rows if query is not None),
         )
+
+    def history_version(self, user_id: str) -> int:
+        """As `ports.EventStore.history_version`."""
+        with reading(self._engine) as connection:
+            return connection.execute(_HISTORY_VERSION, {"user": user_id}).scalar() or 0
+
+    def users_between(self, after: int, until: int, limit: int) -> set[str] | None:
+        """As `ports.EventStore.users_between`."""
+        values = {"after": after, "until": until, "most": limit + 1}
+        with reading(self._engine) as connection:
+            (users,) = _USERS_BETWEEN.fetch(connection, **values)
+        return set(users) if len(users) <= limit else None
 
     def event_chunks(self, after_sequence: int, rows: int) -> Iterator[pd.DataFrame]:
         """As `ports.EventStore.event_chunks`; one query a frame, no transaction stays open."""
@@ -172,12 +213,14 @@ class SqlEventStore:
             }
 
     def state_hash(self) -> str:
-        """As `ports.EventStore.state_hash`: over interactions and searches, not over arrival."""
+        """As `ports.EventStore.state_hash`: over interactions, tombstones and searches, not over
+        arrival."""
         digest = hashlib.sha256()
-        i, s = interactions.c, searches.c
+        i, t, s = interactions.c, tombstones.c, searches.c
         with reading(self._engine, consistent=True) as connection:
             for keys, values in (
                 ((i.user_id, i.item_id, i.type), (i.rating, i.timestamp_ms, i.event_id)),
+                ((t.user_id, t.item_id), (t.timestamp_ms, t.event_id)),
                 ((s.user_id, s.event_id), (s.query, s.timestamp_ms)),
             ):
                 for row in _in_order(connection, keys, values):
@@ -216,7 +259,8 @@ def _store_dead_letters(connection: Connection, letters: Sequence[DeadLetter]) -
         dead_letters,
         _LETTER_COLUMNS,
         [
-            (*_place(d), d.key and _storable(d.key)[:_KEY_MAX], d.value, _storable(d.reason))
+            (*_place(d), d.key and _storable(d.key)[:_KEY_MAX], d.value, _storable(d.reason),
+             d.timestamp_ms)
             for d in letters
         ],
         'ON CONFLICT (cluster_id, topic, partition, "offset") DO NOTHING',

@@ -22,7 +22,7 @@ from recommender.types import Acceptance
 _COLUMNS = ("event_id", "topic", "partition", "offset", "key", "value", "accepted_at_ms")
 _CLUSTER_ID = "cluster_id"
 _ATTEMPTS = 3
-_RESTART_S = 15.0
+_RESTART_S = 5.0
 """How long a new process waits for the one before it to end."""
 _RECONNECTION_S = 2.0
 """How long the server may take to notice that our lost session has ended."""
@@ -95,8 +95,7 @@ class LogWriter:
         if connection.dialect.name == "postgresql" and not own_for_life(
             connection, outbox.name, self._patience_s
         ):
-            raise LogTaken("another process owns the embedded log of this database; each needs its "
-                           "own")
+            raise LogTaken("another process owns the embedded log of this database")
 
     def _commit(self, works: Sequence[Work]) -> Sequence[Sequence[Acceptance]]:
         offers = [each for work in works for each in work.offers]

@@ -17,6 +17,9 @@ CONNECT_TIMEOUT_S = 5
 LOCK_TIMEOUT_MS = 10_000
 """As long as SQLite waits for its lock. Not for migrations: those wait for each other."""
 POOL_TIMEOUT_S = 5
+# A kept plan that was made while a table was empty reads all of it once it has grown: looking up
+# 5,000 ids among 30,000 rows took 3.7 s, planned anew 17 ms.
+_SESSION = f"-c lock_timeout={LOCK_TIMEOUT_MS} -c plan_cache_mode=force_custom_plan"
 # A host that vanished is noticed within seconds, not after the quarter of an hour of TCP.
 _NETWORK = {
     "connect_timeout": str(CONNECT_TIMEOUT_S), "keepalives_idle": "10", "keepalives_interval": "3",
@@ -53,7 +56,7 @@ def postgresql_engine(url: URL) -> Engine:
         pool_use_lifo=True,
         pool_pre_ping=True,
         use_native_hstore=False,
-        connect_args={**given, "options": f"-c lock_timeout={LOCK_TIMEOUT_MS} {said}".strip()},
+        connect_args={**given, "options": f"{_SESSION} {said}".strip()},
     )
     event.listen(engine, "connect", _commit_to_disk)
     return engine

@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 from sqlalchemy import Engine, bindparam, select
 
-from adapters.bulk_insert import bulk_insert
+from adapters.bulk_insert import ColumnQuery, bulk_insert
 from adapters.database import reading, writing
 from adapters.tables import answer_texts, responses
 from recommender.answer_text import answer_text
@@ -26,6 +26,22 @@ ANSWERS = select(
     *(responses.c[name] for name in _FIELDS[:-1]), answer_texts.c.before, answer_texts.c.between
 ).join(answer_texts, answer_texts.c.digest == responses.c.text_digest)
 _TRACE = ANSWERS.where(responses.c.request_id == bindparam("request"))
+_NEWEST = (
+    select(responses.c.request_id, responses.c.user_id)
+    .order_by(responses.c.request_id.desc())
+    .limit(bindparam("among"))
+    .subquery("newest")
+)
+_NEWEST_OF = ColumnQuery(
+    ANSWERS.where(
+        responses.c.request_id.in_(
+            select(_NEWEST.c.request_id)
+            .where(_NEWEST.c.user_id == bindparam("user"))
+            .order_by(_NEWEST.c.request_id.desc())
+            .limit(bindparam("most"))
+        )
+    )
+)
 _PAUSE_MIN_S, _PAUSE_MAX_S = 0.1, 5.0
 _log = structlog.get_logger()
 
@@ -83,6 +99,18 @@ class SqlResponseLog:
         with reading(self._engine) as connection:
             row = connection.execute(_TRACE, {"request": request_id}).first()
         return None if row is None else answered(row)
+
+    def newest_of(
+        self, user_id: str, limit: int = 20, among: int = 50_000
+    ) -> list[AnsweredRecord]:
+        """As `ports.ResponseLog.newest_of`: by request id, which is the order of time."""
+        with self._changed:
+            queued = [*self._waiting.values(), *self._in_work.values()]
+        with reading(self._engine) as connection:
+            columns = _NEWEST_OF.fetch(connection, among=among, user=user_id, most=limit)
+        found = {record.request_id: record for record in queued if record.user_id == user_id}
+        found |= {row[0]: answered(row) for row in zip(*columns, strict=True)}
+        return [found[request_id] for request_id in sorted(found, reverse=True)][:limit]
 
     def flush(self) -> None:
         """As `ports.ResponseLog.flush`.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_public_key,
 )
 
-from adapters.durable_file import replace_file, sync_folder, write_beside
+from adapters.durable_file import make_once, replace_file
 from recommender.errors import UnusableKey
 
 SIGNATURE_BYTES = 64
@@ -120,15 +119,7 @@ def open_verifier(public_files: Iterable[Path]) -> Verifier:
 
 
 def _make_key(private_file: Path) -> None:
-    private_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     pem = Ed25519PrivateKey.generate().private_bytes(
         Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
     )
-    temporary = write_beside(private_file, pem, 0o600)
-    try:
-        os.link(temporary, private_file)  # unlike rename this never replaces another's key
-    except FileExistsError:
-        pass  # another process was first: its key is the key
-    finally:
-        temporary.unlink()
-    sync_folder(private_file.parent)
+    make_once(private_file, pem, 0o600)

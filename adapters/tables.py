@@ -101,6 +101,18 @@ interactions = Table(
     Index("ix_interactions_item", "item_id", "type", "rating"),
     sqlite_with_rowid=False,
 )
+# What was taken back, up to which (time, event id): events that arrive late stay undone.
+# `sequence` is that of the newest undo that took something out of `interactions`, 0 without one.
+tombstones = Table(
+    "tombstones",
+    store_metadata,
+    Column("user_id", _Id, primary_key=True),
+    Column("item_id", _Id, primary_key=True),
+    Column("timestamp_ms", BigInteger, nullable=False),
+    Column("event_id", _text(256), nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
 searches = Table(
     "searches",
     store_metadata,
@@ -130,6 +142,9 @@ dead_letters = Table(
     Column("key", _text(256)),
     Column("value", LargeBinary, nullable=False),
     Column("reason", Text, nullable=False),
+    Column("timestamp_ms", BigInteger, nullable=False),
+    Column("requeued_at_ms", BigInteger),
+    Column("requeued_by", _text(128)),
     UniqueConstraint("cluster_id", "topic", "partition", "offset"),
 )
 movies = Table(
@@ -202,6 +217,7 @@ api_keys = Table(
     Column("user_id", _Id),
     Column("created_at_ms", BigInteger, nullable=False),
     Column("revoked_at_ms", BigInteger),
+    Column("sessions_ended_ms", BigInteger),
 )
 audit_log = Table(
     "audit_log",

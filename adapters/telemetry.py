@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter as Counted
 from collections.abc import Callable, Iterator
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
+
+from recommender.traffic import TrafficTotals
 
 _REQUEST_BUCKETS_S = (
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
@@ -59,6 +63,9 @@ class PrometheusTelemetry:
             "reco_gate_refusals_total", "Trained models that the gate refused", "reason")
         self._dropped = self._counter(
             "reco_response_log_dropped_total", "Answers not logged: the queue was full")
+        self._bodies_refused = self._counter(
+            "reco_request_bodies_refused_total",
+            "Requests answered 503: too many bodies were on their way")
         self._limiter_failures = self._counter(
             "reco_rate_limiter_failures_total", "Requests let through: the limiter failed")
 
@@ -138,9 +145,26 @@ class PrometheusTelemetry:
         """Count answers that were not logged."""
         self._dropped.inc(count)
 
+    def body_refused(self) -> None:
+        """Count a request refused because too many bodies were on their way."""
+        self._bodies_refused.inc()
+
     def rate_limiter_failed(self) -> None:
         """Count a request that passed because the limiter could not count it."""
         self._limiter_failures.inc()
+
+    def traffic(self) -> TrafficTotals:
+        """What was counted so far, over all routes; reads the metrics, changes none."""
+        below: Counted[float] = Counted()
+        for metric in self._seconds.collect():
+            for sample in metric.samples:
+                if sample.name.endswith("_bucket"):
+                    below[float(sample.labels["le"])] += int(sample.value)
+        bounds_s = tuple(sorted(below))
+        return TrafficTotals(
+            bounds_s or (math.inf,), tuple(below[bound] for bound in bounds_s) or (0,),
+            int(_value(self._accepted)), int(_value(self._applied)),
+        )  # fmt: skip
 
     def _counter(self, name: str, about: str, *labels: str) -> Counter:
         return Counter(name, about, labels, registry=self.registry)
@@ -152,6 +176,11 @@ class PrometheusTelemetry:
         self, name: str, about: str, buckets: tuple[float, ...], *labels: str
     ) -> Histogram:
         return Histogram(name, about, labels, registry=self.registry, buckets=buckets)
+
+
+def _value(counter: Counter) -> float:
+    samples = (sample for metric in counter.collect() for sample in metric.samples)
+    return sum(sample.value for sample in samples if sample.name.endswith("_total"))
 
 
 class _ServedModelCollector(Collector):

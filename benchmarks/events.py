@@ -17,7 +17,7 @@ import time
 import urllib.request
 from pathlib import Path
 
-from benchmarks import ids, server, wrk
+from benchmarks import ids, prepared, server, wrk
 
 LUA = Path(__file__).with_name("rate.lua")
 
@@ -66,12 +66,7 @@ def one_round(arguments: argparse.Namespace, files: tuple[Path, Path],
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "data"
         shutil.copytree(arguments.data, data)
-        environment = {
-            "FAIRREEL_DATA_FOLDER": str(data),
-            "FAIRREEL_REGISTRY_FOLDER": str(arguments.registry),
-            "FAIRREEL_RATE_LIMIT_PER_MINUTE": "1000000000",
-            "FAIRREEL_LOG_LEVEL": "WARNING",
-        }
+        environment = prepared.environment(data, arguments.registry)
         with server.serving("app:create_app", environment, "/ready") as (address, _):
             load = wrk.run(address, connections=32, seconds=arguments.seconds, script=LUA,
                            arguments=(str(files[0]), str(files[1])))
@@ -90,12 +85,7 @@ def one_round(arguments: argparse.Namespace, files: tuple[Path, Path],
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--data", type=Path, default=Path("data"), help="data folder")
-    parser.add_argument("--registry", type=Path, default=Path("model_registry"))
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=8)
+    parser = prepared.argument_parser(__doc__, seconds=8)
     parser.add_argument("--posts", type=int, default=100, help="ratings for the reflection time")
     arguments = parser.parse_args()
     wrk.require()

@@ -20,7 +20,7 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import server, wrk
+from benchmarks import prepared, server, wrk
 
 LUA = Path(__file__).with_name("recommend.lua")
 
@@ -75,12 +75,7 @@ def answer_size(environment: dict[str, str], user: str) -> int:
 
 def main() -> None:
     """Measure and print a table and the ratios."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--data", type=Path, default=Path("data"), help="data folder")
-    parser.add_argument("--registry", type=Path, default=Path("model_registry"))
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=6)
+    parser = prepared.argument_parser(__doc__, seconds=6)
     parser.add_argument("--warm-up", type=float, default=4)
     parser.add_argument("--connections", type=int, default=32)
     arguments = parser.parse_args()
@@ -88,12 +83,7 @@ def main() -> None:
     from benchmarks.ids import users_with_history
 
     users = users_with_history(arguments.data)
-    environment = {
-        "FAIRREEL_DATA_FOLDER": str(arguments.data),
-        "FAIRREEL_REGISTRY_FOLDER": str(arguments.registry),
-        "FAIRREEL_RATE_LIMIT_PER_MINUTE": "1000000000",
-        "FAIRREEL_LOG_LEVEL": "WARNING",
-    }
+    environment = prepared.environment(arguments.data, arguments.registry)
     size = answer_size(environment, users[0])
     with tempfile.TemporaryDirectory() as folder:
         users_file = Path(folder) / "users"

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
-import re
-from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 from types import NoneType
@@ -18,9 +15,8 @@ from commands.outcome import emit as print_result
 from commands.outcome import json_option
 from recommender.errors import FairreelError
 from settings import PREFIX, Settings
+from settings_in_force import groups
 
-_GROUP = re.compile(r"^\s+# --- (.+)$")
-_FIELD = re.compile(r"^    (\w+):")
 _KINDS: dict[object, str] = {
     str: "text", int: "whole number", float: "number", bool: "true or false", Path: "path",
     SecretStr: "secret text",
@@ -38,23 +34,10 @@ milliseconds, `_bytes` bytes. Lists are written as JSON.
 def config_document() -> str:
     """The whole of docs/config.md."""
     parts = [_HEAD]
-    for group, names in _groups():
+    for group, names in groups():
         parts.append(f"\n## {group}\n\n| variable | type | default | what |\n|---|---|---|---|\n")
         parts += [_row(name, Settings.model_fields[name]) for name in names]
     return "".join(parts)
-
-
-def _groups() -> Iterator[tuple[str, list[str]]]:
-    """Fields in the order of the class, under the headings that its comments give."""
-    group, names = "General", list[str]()
-    for line in inspect.getsource(Settings).splitlines():
-        if heading := _GROUP.match(line):
-            if names:
-                yield group, names
-            group, names = heading.group(1).capitalize(), []
-        elif (field := _FIELD.match(line)) and field.group(1) in Settings.model_fields:
-            names.append(field.group(1))
-    yield group, names
 
 
 def _row(name: str, field: FieldInfo) -> str:

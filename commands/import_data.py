@@ -29,7 +29,7 @@ from recommender.types import EventType
 @click.option("--minute", help="Column of the minute reached in the film.")
 @click.option("--type", "fixed_type", type=click.Choice(["rate", "watch", "view"]),
               help="What every line is.")
-@click.option("--type-column", help="Column that tells line by line: rate, watch, view, search.")
+@click.option("--type-column", help=f"Column that tells line by line: {', '.join(EventType)}.")
 @click.option("--start", default="2000-01-01", show_default=True, help="Time of position 0 (UTC).")
 @click.option("--step-s", default=60.0, show_default=True, type=click.FloatRange(min=0.001),
               help="Seconds from one position to the next.")

@@ -36,11 +36,15 @@ def prepare(settings: Settings, data: Path | None) -> None:
 
     Raises:
         UnreadableImport: `data` holds nothing usable.
-        StoreUnavailable: the store cannot be opened or written.
+        StoreUnavailable: a database cannot be opened or written, or the log is another's.
     """
     from commands.train import run_training
+    from bus_settings import Bus
     from composition import IMPORT_CACHE_KIB, open_store
+    from events_composition import open_events
 
+    if settings.bus is Bus.EMBEDDED and not settings.log().startswith("sqlite"):
+        open_events(settings).close()  # before anything else: it may belong to another process
     side = open_store(settings, IMPORT_CACHE_KIB)
     try:
         _first_admin_key(side)

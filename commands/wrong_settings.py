@@ -13,6 +13,7 @@ from pydantic_settings import SettingsError
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+from adapters.postgresql_engine import DRIVER
 from adapters.signing import open_verifier, public_key_file
 from settings import PREFIX, Settings
 
@@ -65,6 +66,8 @@ def _database(url: str) -> None:
         raise ImportError(f"{parsed.drivername}: {error}") from error
     if parsed.get_backend_name() == "sqlite" and parsed.database in (None, "", ":memory:"):
         raise ValueError("SQLite needs a file")
+    if parsed.drivername not in ("sqlite", "sqlite+pysqlite", "postgresql", DRIVER):
+        raise ValueError(f"{parsed.drivername}: use sqlite or {DRIVER}")
 
 
 def _file_system(url: str) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from recommender.arrays import Int32s
+from recommender.arrays import Bools, Float64s, Int32s
 from recommender.bundle import ModelBundle
 from recommender.interactions import Interactions
 from recommender.metrics import (
@@ -34,7 +34,8 @@ class Evaluation:
 
     hit_rate, ndcg: with intervals over users. coverage, gini: over the active catalogue (films
     with an entry), zeros included, at n_lists lists. from_model: share of the shown films that
-    are the model's own and no filling.
+    are the model's own and no filling. list_gains: float64 of shape (n_lists,), NDCG@k of each
+    list, in the order of the split's users.
     """
 
     k: int
@@ -45,6 +46,12 @@ class Evaluation:
     coverage: Measured
     gini: Measured
     from_model: float
+    list_gains: Float64s = field(repr=False, compare=False)
+
+    def ndcg_of(self, rows: Bools) -> float:
+        """Mean NDCG@k of those lists where `rows` (bool of shape (n_lists,)) holds, 0 of none."""
+        chosen = self.list_gains[rows]
+        return float(chosen.mean()) if len(chosen) else 0.0
 
 
 def encode_user(bundle: ModelBundle, interactions: Interactions, user: int,
@@ -87,12 +94,14 @@ def evaluate(bundle: ModelBundle, split: Split, active: Interactions, k: int = 1
             shown[row, column] = place.get(item_id, -1)
     found = shown == split.targets[:, None]
     ranks = np.where(found.any(axis=1), found.argmax(axis=1) + 1, 0)
+    list_gains = gains(ranks, k)
     is_active = active.item_counts() > 0
     exposures = exposures_of(shown, len(place))[is_active]
     n_shown = sum(len(answer.item_ids) for answer in lists)
     return Evaluation(
         k, len(lists), int(is_active.sum()),
-        mean_with_interval(hits(ranks, k)), mean_with_interval(gains(ranks, k)),
+        mean_with_interval(hits(ranks, k)), mean_with_interval(list_gains),
         Measured(coverage(exposures)), Measured(gini(exposures)),
         sum(answer.from_model for answer in lists) / n_shown if n_shown else 0.0,
+        list_gains,
     )

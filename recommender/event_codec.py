@@ -112,10 +112,10 @@ def _wire_time(at_ms: int) -> int | str:
 def decode(value: bytes, origin: Origin) -> Row | str:
     """The columns of an event from a record of any producer, or the reason why it is none.
 
-    Aliases: movie_id = item_id, ts = timestamp. A missing type follows from the topic, a missing
-    time is that of the record, a missing event_id is made from the origin; fields that the type
-    does not have are left out. Whether the values are acceptable (ranges, id pattern) is for
-    `recommender.schemas` to say.
+    Aliases: movie_id = item_id, ts = timestamp. A missing type follows from the topic (an undo
+    always tells its own), a missing time is that of the record, a missing event_id is made from
+    the origin; fields that the type does not have are left out. Whether the values are acceptable
+    (ranges, id pattern) is for `recommender.schemas` to say.
     """
     try:
         fields = orjson.loads(value)
@@ -169,7 +169,7 @@ def _type(fields: Mapping[str, Any], topic: str) -> str:
             raise _Unacceptable("type: missing")
         return found.value
     if not isinstance(given, str) or given not in _TYPES:
-        raise _Unacceptable("type: not one of rate, watch, view, search")
+        raise _Unacceptable(f"type: not one of {', '.join(_TYPES)}")
     return given
 
 
@@ -249,3 +249,12 @@ def time_ms(value: object) -> int:
     if abs(at) > _MAX_INTEGER:
         raise ValueError("out of range")
     return at
+
+
+def event_of(row: Row) -> Event:
+    """The event whose columns these are."""
+    event_id, version, kind, user_id, item_id, rating, minute, query, at, received, source = row
+    return Event(
+        event_id, EventType(kind), str(user_id), item_id, at, received, source, rating, minute,
+        query, version,
+    )  # fmt: skip

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Set
+from itertools import islice
 
 import numpy as np
 
@@ -17,6 +18,12 @@ from recommender.types import EventType, History
 
 FAVOURITES = 3
 """Genres that count as favourite."""
+VIEWS_COUNTED = 100
+"""Newest views that tell the taste of a user who took no film yet."""
+SEARCHES_COUNTED = 50
+"""Newest searches that do."""
+QUERY_COUNTED = 200
+"""Characters of a search that are read."""
 CONTENT_DECAY = decay_of(5.0)
 """Older entries of the history count less when films are found by content."""
 
@@ -31,25 +38,40 @@ def taste_of_browsing(bundle: ModelBundle, history: History) -> Float32s:
     """The same from films viewed and from searches, for a user who took no film yet.
 
     A search speaks for the genres it names and, shared, for the genres of the films whose titles
-    hold all of its words.
+    hold all of its words. The newest views and searches count, so that nobody can make this long.
     """
     amounts = np.zeros(len(bundle.catalogue.genres), np.float32)
     masks = bundle.catalogue.genre_masks
-    for entry in history.entries:
+    views = (entry for entry in reversed(history.entries) if entry.type is EventType.VIEW)
+    for entry in islice(views, VIEWS_COUNTED):
         index = bundle.index.get(entry.item_id)
-        if entry.type is EventType.VIEW and index is not None:
+        if index is not None:
             amounts += masks[:, index] / max(int(masks[:, index].sum()), 1)
-    for query in history.searches:
-        words = words_of(query)
-        for genre, row in bundle.genre_index.items():
-            if set(words_of(genre)) <= set(words):
-                amounts[row] += 1
-        matches = Counter(i for word in set(words) for i in bundle.title_words.get(word, ()))
-        films = [i for i, hits in matches.items() if hits == len(set(words))]
+    genres_named = [(set(words_of(genre)), row) for genre, row in bundle.genre_index.items()]
+    searches = Counter(history.searches[-SEARCHES_COUNTED:])
+    for query, times in searches.items():
+        words = set(words_of(query[:QUERY_COUNTED]))
+        for named, row in genres_named:
+            if named <= words:
+                amounts[row] += times
+        films = _films_titled(bundle, words)
         if films:
             genres = masks[:, films].sum(axis=1)
-            amounts += genres / max(int(genres.sum()), 1)
+            amounts += times * genres / max(int(genres.sum()), 1)
     return favourites(amounts)
+
+
+def _films_titled(bundle: ModelBundle, words: Set[str]) -> list[int]:
+    """Films whose titles hold all of the words, none for no word."""
+    holding = sorted((bundle.title_words.get(word, ()) for word in words), key=len)
+    if not holding:
+        return []
+    found = set(holding[0])
+    for films in holding[1:]:
+        if not found:
+            break
+        found.intersection_update(films)
+    return sorted(found)
 
 
 def favourites(amounts: Float32s) -> Float32s:

@@ -51,6 +51,20 @@ class Verdict:
     margin: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """NDCG@k of both sides over the same users.
+
+    serving: of what stands for the serving model, described by `compared_with`. users: who they
+    are, for people.
+    """
+
+    candidate: float
+    serving: float
+    compared_with: str
+    users: str
+
+
 def comparison_plan(serving_watermark_ms: int, cut_ms: int) -> ComparisonPlan:
     """How to compare with the serving model fairly.
 
@@ -63,22 +77,17 @@ def comparison_plan(serving_watermark_ms: int, cut_ms: int) -> ComparisonPlan:
     return ComparisonPlan.REFIT
 
 
-def judge(candidate: Evaluation, is_finite: bool, serving: Evaluation | None, margin: float,
-          is_first: bool, compared_with: str = "the serving model",
-          uncompared: GateReason = GateReason.NOT_COMPARED) -> Verdict:
+def judge(candidate: Evaluation, is_finite: bool, comparison: Comparison | GateReason,
+          margin: float, is_first: bool) -> Verdict:
     """Decide on one model.
 
     Args:
-        candidate: measures of the model fitted on the training part.
+        candidate: measures of the model fitted on the training part, on all users.
         is_finite: whether every number of the model is finite.
-        serving: measures of what stands for the serving model on the same lists; None when there
-            is none to compare with.
+        comparison: with the serving model, or why there is none, one of `UNCOMPARED`.
         margin: relative loss of NDCG that is allowed, 0.05 for 5 %.
         is_first: no model serves yet.
-        compared_with: what `serving` was measured on, for people.
-        uncompared: why `serving` is None, one of `UNCOMPARED`.
     """
-    ndcg = candidate.ndcg.value
     if not is_finite:
         return Verdict(False, GateReason.NOT_FINITE, "The model holds numbers that are not finite.")
     if not candidate.n_lists:
@@ -88,15 +97,17 @@ def judge(candidate: Evaluation, is_finite: bool, serving: Evaluation | None, ma
         return Verdict(False, GateReason.EMPTY,
                        f"The model has no film to offer for any of {candidate.n_lists} users.")
     if is_first:
-        return Verdict(True, GateReason.FIRST_MODEL, "No model serves yet.", ndcg)
-    if serving is None:
-        return Verdict(True, uncompared, UNCOMPARED[uncompared], ndcg)
-    floor = serving.ndcg.value * (1.0 - margin)
+        return Verdict(True, GateReason.FIRST_MODEL, "No model serves yet.",
+                       candidate.ndcg.value)
+    if isinstance(comparison, GateReason):
+        return Verdict(True, comparison, UNCOMPARED[comparison], candidate.ndcg.value)
+    ndcg, serving = comparison.candidate, comparison.serving
+    floor = serving * (1.0 - margin)
     passed = ndcg >= floor
     relation = "at least" if passed else "below"
     explanation = (
-        f"NDCG@{candidate.k} {ndcg:.4f} is {relation} {floor:.4f}: {serving.ndcg.value:.4f} "
-        f"of {compared_with} less {margin:.0%}, on {candidate.n_lists} users."
+        f"NDCG@{candidate.k} {ndcg:.4f} is {relation} {floor:.4f}: {serving:.4f} "
+        f"of {comparison.compared_with} less {margin:.0%}, on {comparison.users}."
     )
     reason = GateReason.NOT_WORSE if passed else GateReason.WORSE_THAN_SERVING
-    return Verdict(passed, reason, explanation, ndcg, serving.ndcg.value, margin)
+    return Verdict(passed, reason, explanation, ndcg, serving, margin)

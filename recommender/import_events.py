@@ -167,7 +167,7 @@ def _types(
         return np.full(n, fixed.value, dtype=object)
     known = pc.is_in(column.cast(pa.string()), pa.array([t.value for t in EventType]))
     good = known.to_numpy(zero_copy_only=False)
-    checks.require(good, Columns.TYPE, column, "is not rate, watch, view or search")
+    checks.require(good, Columns.TYPE, column, f"is not one of {', '.join(EventType)}")
     return np.where(good, column.to_numpy(zero_copy_only=False), EventType.WATCH.value)
 
 

@@ -23,6 +23,7 @@ from recommender.types import EventType, History
 
 WATCH = EventType.WATCH.value
 RATE = EventType.RATE.value
+UNDO = EventType.UNDO.value
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,7 +122,8 @@ def interactions_from_events(frame: pd.DataFrame) -> Interactions:
 
     Per (user, film, type) the latest event by (timestamp, event_id) counts; then each
     (user, film) becomes one entry at the place of the later of its rating and its watch, with
-    the rating where there is one. Views and searches are left out.
+    the rating where there is one. Views and searches are left out, and so is all that an undo
+    took back: the result is that of the same events without it.
 
     Args:
         frame: columns of `Columns.EVENT` (validated); others are ignored.
@@ -129,6 +131,9 @@ def interactions_from_events(frame: pd.DataFrame) -> Interactions:
     kinds = frame[Columns.TYPE]
     rates = (kinds == RATE).to_numpy(dtype=bool)
     wanted = rates | (kinds == WATCH).to_numpy(dtype=bool)
+    undos = frame[(kinds == UNDO).to_numpy(dtype=bool)]
+    if len(undos):
+        wanted &= ~_undone(frame, undos)
     if not wanted.all():
         frame, rates = frame[wanted], rates[wanted]
     users, user_ids = _codes(frame[Columns.USER], sorted)
@@ -188,6 +193,24 @@ def preference_weights(ratings: Float32s) -> Float32s:
     weights[ratings < 2.5] = 0.5
     weights[ratings < 2.0] = -0.25
     return weights
+
+
+def _undone(frame: pd.DataFrame, undos: pd.DataFrame) -> Bools:
+    """The rows that an undo took back: of its user and film, not after its (time, event id)."""
+    pair, place = [Columns.USER, Columns.ITEM], [Columns.TIMESTAMP, Columns.EVENT_ID]
+    newest = undos.sort_values(place).drop_duplicates(pair, keep="last")[pair + place]
+    rows = np.flatnonzero(frame[Columns.USER].isin(newest[Columns.USER]))
+    candidates = frame.iloc[rows][pair + place]
+    matched = candidates.merge(newest, on=pair, how="left", suffixes=("", "_undo"))
+    times = matched[Columns.TIMESTAMP].to_numpy(np.float64)
+    until = matched[f"{Columns.TIMESTAMP}_undo"].to_numpy(np.float64)  # NaN: nothing taken back
+    taken = times < until
+    tied = np.flatnonzero(times == until)
+    ids = matched[Columns.EVENT_ID].iloc[tied].to_numpy(object)
+    taken[tied] = ids <= matched[f"{Columns.EVENT_ID}_undo"].iloc[tied].to_numpy(object)
+    undone = np.zeros(len(frame), np.bool_)
+    undone[rows] = taken
+    return undone
 
 
 def _hash(item_id: str) -> bytes:

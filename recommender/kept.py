@@ -11,6 +11,7 @@ from collections.abc import Callable, Hashable, Iterable
 from threading import Lock
 from typing import Generic, TypeVar
 
+from recommender.errors import StoreUnavailable
 from recommender.types import History
 
 Encoded = TypeVar("Encoded")
@@ -44,11 +45,18 @@ class KeptUsers(Generic[Encoded, Kept]):
     Args:
         load: reads a user's history from the store.
         maximum: users kept; 0 keeps none.
+        newest_version: the version that a user's history has in the store now. Given, what is
+            kept under another version is not used: other processes apply events too. While the
+            store does not answer nobody can apply any, so what is kept is used.
     """
 
-    def __init__(self, load: Callable[[str], History], maximum: int) -> None:
+    def __init__(
+        self, load: Callable[[str], History], maximum: int,
+        newest_version: Callable[[str], int] | None = None,
+    ) -> None:  # fmt: skip
         self._load = load
         self._maximum = maximum
+        self._newest_version = newest_version
         self._users: OrderedDict[str, KeptUser[Encoded, Kept]] = OrderedDict()
         self._lock = Lock()
         self._forgotten = 0
@@ -61,8 +69,11 @@ class KeptUsers(Generic[Encoded, Kept]):
             user = self._users.get(user_id)
             if user is not None and user.model_version == model_version:
                 self._users.move_to_end(user_id)
-                return user
+            else:
+                user = None
             forgotten = self._forgotten
+        if user is not None and self._is_newest(user_id, user):
+            return user
         history = self._load(user_id)
         user = KeptUser(model_version, history.version, encode(history))
         with self._lock:
@@ -73,6 +84,14 @@ class KeptUsers(Generic[Encoded, Kept]):
                 if len(self._users) > self._maximum:
                     self._users.popitem(last=False)
         return user
+
+    def _is_newest(self, user_id: str, user: KeptUser[Encoded, Kept]) -> bool:
+        if self._newest_version is None:
+            return True
+        try:
+            return self._newest_version(user_id) == user.history_version
+        except StoreUnavailable:
+            return True
 
     def forget(self, user_ids: Iterable[str]) -> None:
         """Drop these users; called after each apply transaction, before anyone is told of it."""

@@ -14,6 +14,9 @@ from recommender.schemas import Columns, event_frame, validate
 from recommender.topics import dead_letter_topic
 from recommender.types import DeadLetter, Message, Record, TopicPartition
 
+KNOWN_WITH_OTHER_CONTENT = "event_id: known with other content"
+"""Why a record is set aside whose event id is that of another event."""
+
 
 @dataclass(frozen=True, slots=True)
 class RecordBatch:
@@ -70,8 +73,9 @@ def read_batch(records: Sequence[Record], cluster_id: str, now_ms: int) -> Recor
 def dead_letter(cluster_id: str, record: Record, reason: str) -> DeadLetter:
     """The record kept as it came, with the reason why it is not applied."""
     return DeadLetter(
-        cluster_id, record.topic, record.partition, record.offset, record.key, record.value, reason
-    )
+        cluster_id, record.topic, record.partition, record.offset, record.key, record.value,
+        reason, record.timestamp_ms,
+    )  # fmt: skip
 
 
 def dead_letter_message(letter: DeadLetter) -> Message:

@@ -200,8 +200,8 @@ def _item(frame: pd.DataFrame, _latest_ms: int) -> Bools:
 
 def _rating(frame: pd.DataFrame, _latest_ms: int) -> Bools:
     numbers = _numbers(Columns.RATING, frame)
-    steps = numbers / RATING_STEP
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
+        steps = numbers / RATING_STEP
         good = (numbers >= RATING_MIN) & (numbers <= RATING_MAX) & (steps == np.floor(steps))
     return np.where(_is(EventType.RATE, frame), good, ~_given(Columns.RATING, frame))
 
@@ -234,7 +234,7 @@ def _source(frame: pd.DataFrame, _latest_ms: int) -> Bools:
 _RULES: dict[str, Callable[[pd.DataFrame, int], Bools]] = {
     "event_id: not 1 to 256 printable ASCII characters": _event_id,
     f"schema_version: not a whole number from 1 to {SCHEMA_VERSION_MAX}": _schema_version,
-    "type: not one of rate, watch, view, search": _type,
+    f"type: not one of {', '.join(EventType)}": _type,
     "user_id: not an id": _user,
     "item_id: not an id (a search has none)": _item,
     f"rating: not {RATING_MIN:g} to {RATING_MAX:g} in steps of {RATING_STEP:g} (only a rate "

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
 
-from recommender.arrays import Int32s
+from recommender.arrays import Bools, Int32s
 from recommender.interactions import Interactions
 
 TEMPORAL_QUANTILE = 0.9
@@ -57,6 +57,10 @@ class Split:
                 for user, item in pairs]
         return other.select(np.array(keep, np.bool_))
 
+    def only(self, rows: Bools) -> Split:
+        """The split with those users alone for whom `rows` (bool of shape (n,)) holds."""
+        return replace(self, users=self.users[rows], targets=self.targets[rows])
+
 
 def split_interactions(interactions: Interactions, name: SplitName) -> Split:
     """Part by the named split; temporal gives way to leave-last-out with too few users."""
@@ -64,9 +68,12 @@ def split_interactions(interactions: Interactions, name: SplitName) -> Split:
         split = temporal(interactions)
         if len(split.users) >= LEAST_USERS:
             return split
-    last_out = leave_last_out(interactions)
-    return Split(name, last_out.used, last_out.training, last_out.users, last_out.targets,
-                 last_out.cut_ms)
+    return leave_last_out_instead(interactions, name)
+
+
+def leave_last_out_instead(interactions: Interactions, requested: SplitName) -> Split:
+    """`leave_last_out`, where another split may have been asked for."""
+    return replace(leave_last_out(interactions), requested=requested)
 
 
 def temporal(interactions: Interactions, quantile: float = TEMPORAL_QUANTILE) -> Split:

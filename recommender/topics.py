@@ -22,6 +22,8 @@ _TOPIC_OF = {
     EventType.WATCH: WATCH_EVENTS,
     EventType.VIEW: BROWSE_EVENTS,
     EventType.SEARCH: BROWSE_EVENTS,
+    # Not on `ratings`: the hourly quota counts the records there.
+    EventType.UNDO: WATCH_EVENTS,
 }
 
 

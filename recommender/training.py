@@ -6,15 +6,26 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
+from recommender.arrays import Bools
 from recommender.bundle import CatalogueTables, ModelBundle, tabulate
 from recommender.errors import InvalidField, NothingToTrainOn
 from recommender.evaluate import Evaluation, evaluate
-from recommender.gate import ComparisonPlan, GateReason, Verdict, comparison_plan, judge
+from recommender.gate import (
+    Comparison,
+    ComparisonPlan,
+    GateReason,
+    Verdict,
+    comparison_plan,
+    judge,
+)
 from recommender.interactions import Interactions
+from recommender.judged_users import JudgedUsers, judging_split, known_users
 from recommender.models import MODELS
 from recommender.models.model import ModelSpec
 from recommender.models.popularity import PopularityConfig, fit_popularity
-from recommender.split import Split, SplitName, split_interactions
+from recommender.split import Split, SplitName
 from recommender.types import Movie
 
 Progress = Callable[[str], None]
@@ -34,20 +45,8 @@ class ServingReference:
     hyperparameters: Mapping[str, Any]
     watermark_ms: int
     bundle: ModelBundle | None
-    interactions: Callable[[], Interactions | None] | None = None
+    interactions: Callable[[], Interactions | None] = lambda: None
     same_data: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Opponent:
-    """What stands for the serving model: measures and what they are of, or why there are none."""
-
-    measures: Evaluation | None
-    compared_with: str = "the serving model"
-    uncompared: GateReason = GateReason.NOT_COMPARED
-
-
-NO_OPPONENT = Opponent(None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,15 +85,17 @@ def train(
     """Fit, evaluate and judge each requested (model name, changed hyperparameters).
 
     The model named `compared` (default: the first requested) is the one to be served: it is
-    compared with the serving model. The others are only checked for being empty or not finite.
+    compared with the serving model, on the users of `judged_users`. The others are only checked
+    for being empty or not finite. Measures are those on all users of the split.
 
     Raises:
         NothingToTrainOn: fewer than `LEAST_ENTRIES` entries.
         InvalidField: an unknown model, hyperparameter or split.
     """
-    specs, run = _begin(interactions, movies, requests, split_name, progress, k)
     if compared is None:
-        compared = specs[0][0].name
+        compared = requests[0][0]
+    opponent = serving if any(name == compared for name, _ in requests) else None
+    specs, run = _begin(interactions, movies, requests, split_name, progress, k, opponent)
     return [
         run.train(spec, overrides, serving, margin, is_compared=spec.name == compared)
         for spec, overrides in specs
@@ -122,6 +123,7 @@ def evaluate_each(
 def _begin(
     interactions: Interactions, movies: Sequence[Movie],
     requests: Sequence[tuple[str, Mapping[str, Any]]], split_name: str, progress: Progress, k: int,
+    opponent: ServingReference | None = None,
 ) -> tuple[list[tuple[ModelSpec[Any], Mapping[str, Any]]], _Run]:
     specs = [(_spec(name), overrides) for name, overrides in requests]
     for spec, overrides in specs:
@@ -131,18 +133,26 @@ def _begin(
     if len(interactions.items) < LEAST_ENTRIES:
         raise NothingToTrainOn(f"{len(interactions.items)} ratings or watches are too few")
     whole = interactions.with_items(movie.item_id for movie in movies)
-    split = split_interactions(whole, SplitName(split_name))
+    own = None
+    known: Bools | None = np.ones(whole.n_users, np.bool_)
+    if opponent is not None and not opponent.same_data:
+        own = opponent.interactions()
+        known = None if own is None else known_users(whole, own)
+    split, judged = judging_split(whole, SplitName(split_name), known)
     progress(f"{split.used} split: {len(split.training.items)} entries to fit on, "
              f"{len(split.users)} users to judge by")
-    return specs, _Run(whole, split, movies, tabulate(movies, whole.item_ids), progress, k)
+    tables = tabulate(movies, whole.item_ids)
+    return specs, _Run(whole, split, judged, own, movies, tables, progress, k)
 
 
 @dataclass(frozen=True, eq=False)
 class _Run:
-    """What the models of one training run share."""
+    """What the models of one training run share; `own` is what the serving model was fitted on."""
 
     whole: Interactions
     split: Split
+    judged: JudgedUsers
+    own: Interactions | None
     movies: Sequence[Movie]
     tables: CatalogueTables
     progress: Progress
@@ -154,7 +164,7 @@ class _Run:
         self.progress(f"{spec.name}: fitting on the training part")
         trial = self.bundle(spec, overrides, self.split.training)
         self.progress(f"{spec.name}: evaluating")
-        metrics = self.measure(trial)
+        metrics = evaluate(trial, self.split, self.whole, self.k)
         self.progress(f"{spec.name}: HR@{self.k} {metrics.hit_rate.value:.4f} "
                       f"NDCG@{self.k} {metrics.ndcg.value:.4f} "
                       f"coverage@{self.k} {metrics.coverage.value:.3f}")
@@ -164,21 +174,21 @@ class _Run:
               serving: ServingReference | None, margin: float, is_compared: bool) -> TrainedModel:
         """A model judged on the split and fitted on everything."""
         trial, metrics = self.trial(spec, overrides)
-        opponent = NO_OPPONENT
+        comparison: Comparison | GateReason = GateReason.NOT_COMPARED
         if serving is not None and is_compared:
-            opponent = self.stand_in(serving, trial)
+            comparison = self.compare(serving, trial, metrics)
         self.progress(f"{spec.name}: fitting on everything")
         final = self.bundle(spec, overrides, self.whole)
         verdict = judge(metrics, trial.model.is_finite() and final.model.is_finite(),
-                        opponent.measures, margin, serving is None, opponent.compared_with,
-                        opponent.uncompared)
+                        comparison, margin, serving is None)
         outcome = "passed" if verdict.passed else "refused"
         self.progress(f"{spec.name}: {outcome}. {verdict.explanation}")
         return TrainedModel(spec.name, final, spec.hyperparameters(overrides), metrics,
                             self.split.used, self.split.requested, verdict)
 
-    def stand_in(self, serving: ServingReference, trial: ModelBundle) -> Opponent:
-        """The serving model measured on the same lists, fair by `comparison_plan`.
+    def compare(self, serving: ServingReference, trial: ModelBundle,
+                metrics: Evaluation) -> Comparison | GateReason:
+        """The trial and the serving model on the same lists, fair by `comparison_plan`.
 
         Its own data is what tells whether the data of this run is worse: with the same settings
         on the same data a model would only be compared with itself.
@@ -186,34 +196,34 @@ class _Run:
         plan = comparison_plan(serving.watermark_ms, self.split.cut_ms)
         if plan is ComparisonPlan.JUDGE_ARTIFACT and serving.bundle is not None:
             self.progress("evaluating the serving model")
-            return Opponent(self.measure(serving.bundle))
+            return self.against(serving.bundle, "the serving model", metrics)
         spec = MODELS.get(serving.name)
         if spec is None:
-            return NO_OPPONENT
+            return GateReason.NOT_COMPARED
         try:
             settings = spec.hyperparameters(serving.hyperparameters)
         except InvalidField:  # its configuration is no longer possible, so it can't be refitted
-            return NO_OPPONENT
+            return GateReason.NOT_COMPARED
         same = (spec.name, tuple(settings.items())) == (trial.name, trial.settings)
         if same and serving.same_data:
-            return Opponent(None, uncompared=GateReason.SAME_DATA)
-        own = None
-        if not serving.same_data and serving.interactions is not None:
-            own = serving.interactions()
-        if own is not None:
+            return GateReason.SAME_DATA
+        if self.own is not None:
             self.progress("fitting the serving configuration on the older part of its own data")
-            part = self.split.without_answers(own.with_items(self.whole.item_ids))
-            return Opponent(self.measure(self.bundle(spec, settings, part)),
-                            "the serving configuration on its own data")
+            part = self.split.without_answers(self.own.with_items(self.whole.item_ids))
+            return self.against(self.bundle(spec, settings, part),
+                                "the serving configuration on its own data", metrics)
         if same:
-            return Opponent(None, uncompared=GateReason.SAME_CONFIGURATION)
+            return GateReason.SAME_CONFIGURATION
         self.progress("fitting the serving configuration on the training part")
-        return Opponent(self.measure(self.bundle(spec, settings, self.split.training)),
-                        "the serving configuration on the new data")
+        return self.against(self.bundle(spec, settings, self.split.training),
+                            "the serving configuration on the new data", metrics)
 
-    def measure(self, bundle: ModelBundle) -> Evaluation:
-        """A bundle's measures on the split."""
-        return evaluate(bundle, self.split, self.whole, self.k)
+    def against(self, opponent: ModelBundle, described: str, metrics: Evaluation) -> Comparison:
+        """The measures of the trial beside those of a bundle, on the users who are judged."""
+        rows = self.judged.rows
+        theirs = evaluate(opponent, self.split.only(rows), self.whole, self.k)
+        return Comparison(metrics.ndcg_of(rows), theirs.ndcg.value, described,
+                          self.judged.described)
 
     def bundle(self, spec: ModelSpec[Any], overrides: Mapping[str, Any],
                part: Interactions) -> ModelBundle:

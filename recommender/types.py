@@ -10,12 +10,13 @@ from recommender.answer_text import AnswerText
 
 
 class EventType(StrEnum):
-    """What a person did."""
+    """What a person did. An undo takes back the rating, the watch and the view of one film."""
 
     RATE = "rate"
     WATCH = "watch"
     VIEW = "view"
     SEARCH = "search"
+    UNDO = "undo"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,10 @@ class Unsent:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A record that could not be applied, kept with the reason. Its place names it."""
+    """A record that could not be applied, kept with the reason. Its place names it.
+
+    `timestamp_ms` is that of the record: an event without a time of its own has this one.
+    """
 
     cluster_id: str
     topic: str
@@ -112,6 +116,7 @@ class DeadLetter:
     key: str | None
     value: bytes
     reason: str
+    timestamp_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,13 +124,16 @@ class Applied:
     """What one apply transaction did: events applied now, events applied before.
 
     `conflicts` are events whose id was applied before with other content; `letters` are all dead
-    letters of the transaction in the order of their places.
+    letters of the transaction in the order of their places. The events applied have the sequence
+    numbers above `after` up to `until`, and no other event has one of these.
     """
 
     applied: int
     duplicates: int
     conflicts: int = 0
     letters: tuple[DeadLetter, ...] = ()
+    after: int = field(default=0, compare=False)
+    until: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +180,10 @@ class RatingCounts:
 
 @dataclass(frozen=True, slots=True)
 class HistoryEntry:
-    """The state of one (user, film, kind): the latest event of that kind by (time, event id)."""
+    """The state of one (user, film, kind): the latest event of that kind by (time, event id).
+
+    There is none of the type UNDO, and none of an event that an undo took back.
+    """
 
     item_id: str
     type: EventType
@@ -186,8 +197,8 @@ class History:
     """All that the store knows of one user.
 
     `entries` are ordered by (timestamp_ms, event_id), oldest first; at most one per film and
-    kind. `searches` are the queries typed, oldest first. `version` changes with every change of
-    the state (it is the sequence number of the newest event in it; 0 for a user never seen).
+    kind. `searches` are the queries typed, oldest first. `version` grows with every change of
+    them (it is the sequence number of the newest event that made one; 0 for a user never seen).
     """
 
     user_id: str
@@ -276,7 +287,10 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """A key as stored: never the secret itself. `user_id` binds a client key to one user."""
+    """A key as stored: never the secret itself. `user_id` binds a client key to one user.
+
+    Logins to the pages with it, begun at `sessions_ended_ms` or before, are over.
+    """
 
     key_id: str
     role: Role
@@ -284,6 +298,7 @@ class ApiKey:
     created_at_ms: int
     user_id: str | None = None
     revoked_at_ms: int | None = None
+    sessions_ended_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

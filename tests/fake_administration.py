@@ -6,7 +6,8 @@ import hashlib
 from collections import Counter
 from dataclasses import dataclass, field, replace
 
-from recommender.errors import ModelRefused, NotFound
+from recommender.errors import ModelRefused, NotFound, StoreUnavailable
+from recommender.review import AuditFilter, NumberedEntry, Page
 from recommender.types import (
     LOADABLE,
     ApiKey,
@@ -97,6 +98,7 @@ class InMemoryApiKeys:
     """Keys by the hash of their secret."""
 
     def __init__(self) -> None:
+        self.down = False
         self._keys: dict[str, ApiKey] = {}
 
     def create(
@@ -119,7 +121,14 @@ class InMemoryApiKeys:
                 return True
         return False
 
+    def end_sessions(self, key_id: str, at_ms: int) -> None:
+        for digest, key in self._keys.items():
+            if key.key_id == key_id and (key.sessions_ended_ms or 0) < at_ms:
+                self._keys[digest] = replace(key, sessions_ended_ms=at_ms)
+
     def keys(self) -> list[ApiKey]:
+        if self.down:
+            raise StoreUnavailable("the store is down")
         return list(self._keys.values())
 
 
@@ -138,6 +147,19 @@ class InMemoryAuditLog:
 
     def entries(self, limit: int = 100) -> list[AuditEntry]:
         return self._entries[::-1][:limit]
+
+    def search(
+        self, wanted: AuditFilter, before: int | None = None, limit: int = 50
+    ) -> Page[NumberedEntry]:
+        found = [
+            NumberedEntry(number, entry)
+            for number, entry in enumerate(self._entries, 1)
+            if wanted.actor.casefold() in entry.actor.casefold()
+            and wanted.action.casefold() in entry.action.casefold()
+            and (before is None or number < before)
+        ][::-1]
+        older = found[limit - 1].sequence if len(found) > limit else None
+        return Page(tuple(found[:limit]), older)
 
 
 @dataclass
@@ -197,6 +219,9 @@ class CountingTelemetry:
 
     def responses_dropped(self, count: int) -> None:
         self.counted["responses_dropped",] += count
+
+    def body_refused(self) -> None:
+        self.counted["body_refused",] += 1
 
     def rate_limiter_failed(self) -> None:
         self.counted["rate_limiter_failed",] += 1

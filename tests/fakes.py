@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -43,17 +43,24 @@ def event_frame(events: Iterable[Event]) -> pd.DataFrame:
 
 
 class InMemoryOutbox:
-    """Keeps accepted events in order; `refuses` makes it answer as a full store does."""
+    """Keeps accepted events in order; `refuses` makes it answer as a full store does.
+
+    `on_accepted` is called with what each call accepted.
+    """
 
     def __init__(self, ratings_per_hour: int | None = None) -> None:
         self.events: dict[str, Event] = {}
         self.refuses = False
+        self.on_accepted: Callable[[list[Event]], object] = lambda events: None
         self._quota = ratings_per_hour
 
     def accept(self, events: Sequence[Event]) -> list[Acceptance]:
         if self.refuses:
             raise StoreUnavailable("the queue is full", retry_after_s=7)
-        return [self._one(event) for event in events]
+        acceptances = [self._one(event) for event in events]
+        self.on_accepted([event for event, acceptance in zip(events, acceptances, strict=True)
+                          if acceptance.outcome is Outcome.ACCEPTED])
+        return acceptances
 
     def depth(self) -> int:
         if self.refuses:
@@ -106,6 +113,7 @@ class InMemoryEventStore:
         self.down = False
         self._applied: dict[str, Event] = {}
         self._state: dict[tuple[str, str, EventType], tuple[HistoryEntry, int]] = {}
+        self._undone: dict[tuple[str, str], tuple[tuple[int, str], int]] = {}
         self._searches: dict[str, list[tuple[int, str, str, int]]] = {}
         self._offsets: dict[str, dict[TopicPartition, int]] = {}
         self._dead: dict[tuple[str, str, int, int], DeadLetter] = {}
@@ -120,6 +128,7 @@ class InMemoryEventStore:
     ) -> Applied:
         self._check()
         applied = conflicts = 0
+        after = len(self._applied)
         letters = list(dead_letters)
         for at, row in enumerate(frame.to_dict("records")):
             event = _event({str(name): value for name, value in row.items()})
@@ -137,7 +146,14 @@ class InMemoryEventStore:
         self._offsets.setdefault(group, {}).update(offsets or {})
         for letter in letters:
             self._dead.setdefault(_place(letter), letter)
-        return Applied(applied, len(frame) - applied - conflicts, conflicts, tuple(letters))
+        return Applied(applied, len(frame) - applied - conflicts, conflicts, tuple(letters),
+                       after, after + applied)
+
+    def begin_as(self, other: InMemoryEventStore) -> None:
+        """Hold what another store holds; quicker than to apply it once more."""
+        self._applied, self._state = dict(other._applied), dict(other._state)
+        self._undone = dict(other._undone)
+        self._searches = {user: list(found) for user, found in other._searches.items()}
 
     def offsets(self, group: str = "ingest") -> dict[TopicPartition, int]:
         return dict(self._offsets.get(group, {}))
@@ -147,9 +163,19 @@ class InMemoryEventStore:
         found = [value for key, value in self._state.items() if key[0] == user_id]
         found.sort(key=lambda value: (value[0].timestamp_ms, value[0].event_id))
         searches = sorted(self._searches.get(user_id, []))
-        version = max([sequence for _, sequence in found] + [s[3] for s in searches], default=0)
+        undone = [sequence for (user, _), (_, sequence) in self._undone.items() if user == user_id]
+        changes = [sequence for _, sequence in found] + [s[3] for s in searches] + undone
+        version = max(changes, default=0)
         return History(user_id, version, tuple(entry for entry, _ in found),
                        tuple(query for _, _, query, _ in searches))
+
+    def history_version(self, user_id: str) -> int:
+        return self.history(user_id).version
+
+    def users_between(self, after: int, until: int, limit: int) -> set[str] | None:
+        self._check()
+        events = list(self._applied.values())[after:until]
+        return {event.user_id for event in events} if len(events) <= limit else None
 
     def event_chunks(self, after_sequence: int, rows: int) -> Iterator[pd.DataFrame]:
         self._check()
@@ -165,11 +191,11 @@ class InMemoryEventStore:
         return len(self._applied)
 
     def counts(self) -> dict[str, int]:
-        events = self._applied.values()
+        touched = [e for e in self._applied.values() if e.type is not EventType.UNDO]
         return {
             "events": len(self._applied),
-            "users": len({e.user_id for e in events}),
-            "movies": len({e.item_id for e in events if e.item_id is not None}),
+            "users": len({user for user, *_ in self._state} | set(self._searches)),
+            "movies": len({e.item_id for e in touched if e.item_id is not None}),
             "dead_letters": len(self._dead),
         }
 
@@ -178,10 +204,15 @@ class InMemoryEventStore:
             [*map(str, key), str(entry.rating), str(entry.timestamp_ms), entry.event_id]
             for key, (entry, _) in self._state.items()
         )
-        return hashlib.sha256(json.dumps(lines).encode()).hexdigest()
+        undone = sorted([*pair, *place] for pair, (place, _) in self._undone.items())
+        return hashlib.sha256(json.dumps([lines, undone]).encode()).hexdigest()
 
     def dead_letters(self, limit: int = 100) -> list[DeadLetter]:
         return list(self._dead.values())[::-1][:limit]
+
+    def applied(self) -> list[Event]:
+        """Every event, in the order of application."""
+        return list(self._applied.values())
 
     def interactions(self) -> Iterator[HistoryEntry]:
         """Every entry of the state."""
@@ -196,14 +227,23 @@ class InMemoryEventStore:
             found = self._searches.setdefault(event.user_id, [])
             found.append((event.timestamp_ms, event.event_id, event.query or "", sequence))
             return
+        place = event.timestamp_ms, event.event_id
+        until, changed = self._undone.get((event.user_id, event.item_id), ((-1, ""), 0))
+        if event.type is EventType.UNDO:
+            for kind in EventType:
+                entry, _ = self._state.get((event.user_id, event.item_id, kind), (None, 0))
+                if entry is not None and (entry.timestamp_ms, entry.event_id) <= place:
+                    del self._state[event.user_id, event.item_id, kind]
+                    changed = sequence
+            self._undone[event.user_id, event.item_id] = max(until, place), changed
+            return
+        if place <= until:
+            return
         key = (event.user_id, event.item_id, event.type)
-        entry = HistoryEntry(
-            event.item_id, event.type, event.rating, event.timestamp_ms, event.event_id)
+        made = HistoryEntry(event.item_id, event.type, event.rating, *place)
         known = self._state.get(key)
-        if known is None or (known[0].timestamp_ms, known[0].event_id) < (
-            entry.timestamp_ms, entry.event_id
-        ):
-            self._state[key] = (entry, sequence)
+        if known is None or (known[0].timestamp_ms, known[0].event_id) < place:
+            self._state[key] = (made, sequence)
 
 
 def _event(row: Mapping[str, Any]) -> Event:
@@ -298,8 +338,21 @@ class InMemoryResponseLog:
             answered = self._queue.popleft()
             self._kept[answered.request_id] = answered
 
+    def newest_of(
+        self, user_id: str, limit: int = 20, among: int = 50_000
+    ) -> list[AnsweredRecord]:
+        kept = [self._kept[request_id] for request_id in sorted(self._kept, reverse=True)[:among]]
+        found = {a.request_id: a for a in (*kept, *self._queue) if a.user_id == user_id}
+        return [found[request_id] for request_id in sorted(found, reverse=True)][:limit]
+
     def dropped(self) -> int:
         return self._dropped
+
+    def waiting(self) -> int:
+        return len(self._queue)
+
+    def failures(self) -> int:
+        return 0
 
     def close(self) -> None:
         self.flush()

@@ -13,10 +13,11 @@ from recommender.bundle import ModelBundle
 from recommender.interactions import interactions_from_events
 from recommender.kept import KeptUsers
 from recommender.schemas import Columns
-from recommender.serving import EncodedUser
+from recommender.serving import EncodedUser, similar
 from recommender.simulate import World as Simulated
 from recommender.simulate import WorldSpec, simulate_world
 from recommender.types import Event, EventType, ModelStatus
+from tests.fakes import InMemoryEventStore
 from tests.small_data import bundle_of
 from tests.web_world import Clock, World
 from web.cards import Cards
@@ -47,25 +48,31 @@ class Site(World):
     """The application with /recommend over a simulated world; `kept` is what it keeps."""
 
     def __init__(self, web_options: WebOptions | None = None, keep_lists: bool = True,
-                 model: str | None = "transition_knn") -> None:
+                 model: str | None = "transition_knn",
+                 ratings_per_hour: int | None = None) -> None:
         self.kept: Counted
         self.cards: Cards
+        self.lists: Lists
         telemetry = PrometheusTelemetry(Clock())
 
         def lists(surface: Surface) -> None:
             services = surface.services
             self.kept = Counted(services.store.history, 1_000)
             self.cards = Cards(services.catalogue)
-            topic(Lists(self.kept, services.store.history, self.cards, services.serving,
-                        keep_lists))(surface)
+            self.lists = Lists(self.kept, services.store.history, self.cards, services.serving,
+                               keep_lists)
+            topic(self.lists)(surface)
 
-        super().__init__(web_options, telemetry=telemetry, registry=telemetry.registry,
-                         further_topics=[lists])
+        super().__init__(web_options, ratings_per_hour, telemetry, telemetry.registry,
+                         [lists, self.further_topic], similar)
         self.add_movies(*simulated().movies)
-        self.store.apply(simulated().events)
+        self.store.begin_as(applied())
         self.cards.refresh()
         if model is not None:
             self.serve(model)
+
+    def further_topic(self, surface: Surface) -> None:
+        """What a test adds to the routes."""
 
     def serve(self, model: str, version_id: str = "20260101T000000Z") -> None:
         self.add_model(version_id, ModelStatus.SERVING, model, trained(model))
@@ -96,6 +103,13 @@ class Site(World):
 @cache
 def simulated() -> Simulated:
     return simulate_world(SPEC)
+
+
+@cache
+def applied() -> InMemoryEventStore:
+    store = InMemoryEventStore()
+    store.apply(simulated().events)
+    return store
 
 
 @cache

@@ -27,6 +27,14 @@ def watch(event_id: str, user: str = "u1", item: str = "m1", **changes: Any) -> 
     return rating(event_id, user, item, type=EventType.WATCH, rating=None, **changes)
 
 
+def view(event_id: str, user: str = "u1", item: str = "m1", **changes: Any) -> Event:
+    return rating(event_id, user, item, type=EventType.VIEW, rating=None, **changes)
+
+
+def undo(event_id: str, user: str = "u1", item: str = "m1", **changes: Any) -> Event:
+    return rating(event_id, user, item, type=EventType.UNDO, rating=None, **changes)
+
+
 def search(event_id: str, user: str = "u1", query: str = "star wars", **changes: Any) -> Event:
     return Event(
         event_id, EventType.SEARCH, user, None, changes.pop("timestamp_ms", NOW_MS), NOW_MS + 5,

@@ -78,9 +78,14 @@ def bundle_of(name: str, interactions: Interactions, movies: Iterable[Movie] = (
 def history_of(rows: Iterable[Row], user: str, searches: tuple[str, ...] = ()) -> History:
     """The state that a store keeps of one user after these rows, whatever their order."""
     latest: dict[tuple[str, str], HistoryEntry] = {}
-    version = 0
+    rows, version = list(rows), 0
+    undone = [(item, at, f"e{n:06d}") for n, (kind, who, item, _, at) in enumerate(rows)
+              if (kind, who) == ("undo", user)]
     for version, (kind, who, item, rating, at) in enumerate(rows, start=1):
-        if who != user:
+        if who != user or kind == "undo":
+            continue
+        if any(film == item and (at, f"e{version - 1:06d}") < (until, by)
+               for film, until, by in undone):
             continue
         entry = HistoryEntry(item, EventType(kind), rating, at, f"e{version - 1:06d}")
         known = latest.get((item, kind))

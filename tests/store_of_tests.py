@@ -5,13 +5,23 @@ from __future__ import annotations
 import atexit
 import shutil
 import tempfile
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+import pytest
 from sqlalchemy import Engine
 
 from adapters.database import open_database
 from tests.databases_of_tests import new_database
+
+
+@pytest.fixture
+def engine(tmp_path: Path, kind: str) -> Iterator[Engine]:
+    """An empty store of each kind of database, for tests that import this fixture."""
+    engine = new_store(tmp_path, kind)
+    yield engine
+    engine.dispose()
 
 
 def new_store(folder: Path, kind: str = "sqlite") -> Engine:

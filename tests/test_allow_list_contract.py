@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -21,17 +19,11 @@ from recommender.provenance import next_version_id
 from recommender.retention import models_to_retire
 from recommender.types import HELD, ModelRecord, ModelStatus, ServingChoice
 from tests.fake_administration import InMemoryAllowList
-from tests.store_of_tests import new_store
+from tests.store_of_tests import engine
 from workers.retention import Retention
 
+__all__ = ["engine"]  # a fixture
 SHA = "0" * 64
-
-
-@pytest.fixture
-def engine(tmp_path: Path, kind: str) -> Iterator[Engine]:
-    engine = new_store(tmp_path, kind)
-    yield engine
-    engine.dispose()
 
 
 @pytest.fixture

@@ -97,6 +97,26 @@ def test_models_are_listed_newest_first_with_the_serving_one_named(world: World)
     assert answer.serving == NEW and not answer.retrain.running
 
 
+@pytest.mark.parametrize(("call", "held", "follows"), [
+    (None, False, "content"),
+    ("/switch?model=popularity", False, "popularity"),
+    (f"/switch?model={OLD}", True, None),
+    ("/switch?model=1", True, None),
+    (f"/models/{OLD}/rollback", True, None),
+])
+def test_the_list_of_models_tells_what_trainings_will_serve(
+    call: str | None, held: bool, follows: str | None
+) -> None:
+    world = World(options(model_followed="content"))
+    world.add_model(OLD, ModelStatus.PREVIOUS, name="popularity")
+    world.add_model(NEW, ModelStatus.SERVING)
+    headers = world.key(Role.ADMIN)
+    if call is not None:
+        assert world.client.post(call, headers=headers).status_code == 200
+    told = ModelsAnswer.model_validate(world.client.get("/models", headers=headers).json).next
+    assert (told.held, told.follows) == (held, follows)
+
+
 def test_a_model_is_shown_with_its_manifest(world: World) -> None:
     world.manifests[NEW] = {"metrics": {"ndcg@10": 0.0693}}
     headers = world.key(Role.ADMIN)

@@ -83,3 +83,14 @@ def test_a_revocation_by_another_process_counts_within_a_second(tmp_path: Path, 
 def test_all_keys_are_listed_oldest_first(keys: SqlApiKeys) -> None:
     made = [keys.create(Role.CLIENT, name, at)[0] for name, at in (("b", 2), ("a", 1), ("c", 3))]
     assert keys.keys() == sorted(made, key=lambda key: key.created_at_ms)
+
+
+def test_the_end_of_sessions_is_kept_and_never_moved_back(keys: SqlApiKeys) -> None:
+    key, secret = keys.create(Role.ADMIN, "root", 1)
+    other, _ = keys.create(Role.ADMIN, "other", 1)
+    keys.end_sessions(key.key_id, 50)
+    keys.end_sessions(key.key_id, 40)
+    found = {k.key_id: k.sessions_ended_ms for k in keys.keys()}
+    assert found == {key.key_id: 50, other.key_id: None}
+    verified = keys.verify(secret)
+    assert verified is not None and verified.key_id == key.key_id

@@ -13,7 +13,7 @@ from adapters.imports import SqlImports
 from recommender.ports import Catalogue, EventStore
 from recommender.types import Movie, Person
 from tests.databases_of_tests import new_database
-from tests.sample_events import NOW_MS, frame_of, rating, watch
+from tests.sample_events import NOW_MS, frame_of, rating, undo, watch
 
 
 @dataclass
@@ -124,6 +124,29 @@ def test_ratings_are_counted_by_value_and_watches_apart(world: World) -> None:
     assert counts["260"].mean == pytest.approx(10.5 / 3)
     assert counts["1196"].by_rating == {4.0: 1}
     assert (counts["none"].ratings, counts["none"].mean) == (0, None)
+
+
+def test_what_was_taken_back_is_not_counted(world: World) -> None:
+    world.catalogue.add_movies([STAR_WARS, EMPIRE])
+    world.store.apply(frame_of([
+        rating("a", "u1", "260", rating=5.0), rating("b", "u2", "260", rating=1.0),
+        watch("c", "u2", "260"), rating("d", "u3", "1196"), watch("e", "u3", "1196"),
+        undo("u", "u2", "260", timestamp_ms=NOW_MS + 1), undo("v", "u9", "1196"),
+    ]))  # fmt: skip
+    counts = world.catalogue.rating_counts(["260", "1196"])
+    assert (counts["260"].by_rating, counts["260"].watches) == ({5.0: 1}, 0)
+    assert counts["260"].mean == 5.0
+    assert (counts["1196"].by_rating, counts["1196"].watches) == ({4.0: 1}, 1)
+    assert [m.item_id for m in world.catalogue.search("star", 10)] == ["1196", "260"]
+
+
+def test_an_undo_puts_no_film_into_the_catalogue(world: World) -> None:
+    version = world.catalogue.version()
+    world.store.apply(frame_of([undo("u", item="unknown")]))
+    assert world.catalogue.movie("unknown") is None
+    assert world.catalogue.version() == version
+    world.store.apply(frame_of([rating("a", item="unknown", timestamp_ms=NOW_MS - 1)]))
+    assert world.catalogue.movie("unknown") is not None
 
 
 # --- what only a database can show

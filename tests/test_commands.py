@@ -16,6 +16,7 @@ import pytest
 
 from adapters.database import open_database
 from adapters.response_log import SqlResponseLog
+from benchmarks.server import free_port
 from commands.progress import ProgressBar, ProgressLines, progress_for, silent
 from commands.simulate import store_world, world_unfinished
 from composition import open_store
@@ -153,6 +154,7 @@ def test_a_wrong_setting_ends_with_2_and_is_named(
         ("STORE_URL", "mysql://x/y", ["keys", "list"]),
         ("STORE_URL", "nosuch://x/y", ["keys", "list"]),
         ("STORE_URL", "sqlite://", ["keys", "list"]),
+        ("STORE_URL", "postgresql+pg8000://x/y", ["keys", "list"]),
         ("RESPONSES_URL", "foo", ["export", "responses"]),
         ("SNAPSHOTS_URL", "bogus://x", ["train"]),
         ("VERIFY_KEY_FILES", '["bad.pem"]', ["registry", "verify"]),
@@ -169,6 +171,18 @@ def test_a_setting_that_a_library_refuses_ends_with_2_and_one_line_that_names_it
     assert main(arguments) == 2
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
     assert len(lines) == 1 and f"FAIRREEL_{setting}: " in lines[0]
+
+
+def test_a_postgresql_that_does_not_answer_ends_with_1_and_one_line_without_the_password(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = f"postgresql+psycopg://ours:s3cret@127.0.0.1:{free_port()}/nobody"
+    monkeypatch.setenv("FAIRREEL_STORE_URL", url)
+    assert main(["keys", "list"]) == 1
+    said = capsys.readouterr().err
+    lines = [line for line in said.splitlines() if line.startswith("error: ")]
+    assert len(lines) == 1 and "database unavailable: connection failed" in lines[0]
+    assert "s3cret" not in said
 
 
 def test_a_mistake_of_the_code_is_shown_whole(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -167,6 +167,23 @@ def test_what_is_posted_shows_in_the_next_lists_within_two_seconds(
     assert after["provenance"]["history_version"] > before["provenance"]["history_version"]
 
 
+def test_what_is_taken_back_is_gone_from_lists_history_and_counts_within_two_seconds(
+    program: Program,
+) -> None:
+    user, film = "of-two-minds", "m7"
+    before, rated = recommend(program, user), program.ask("GET", f"/movies/{film}").json()
+    body = {"user_id": user, "item_id": film}
+    program.ask("POST", "/rate", body | {"rating": 5})
+    soon(lambda: film in reasons(recommend(program, user)), 2.0)
+    assert program.ask("POST", "/undo", body).status == 200
+    after = soon(lambda: (now := recommend(program, user))["fallback"] == "new_user" and now, 2.0)
+    assert after["recommendations"] == before["recommendations"]
+    assert history(program, user)["history"] == []
+    assert program.ask("GET", f"/movies/{film}").json() == rated
+    program.ask("POST", "/watch", body)
+    soon(lambda: film in reasons(recommend(program, user)), 2.0)
+
+
 def test_the_calls_that_the_start_prints_work(program: Program) -> None:
     first = program.ask("POST", "/rate", FILM | {"event_id": "once"})
     again = program.ask("POST", "/rate", FILM | {"event_id": "once"})
@@ -203,16 +220,23 @@ def test_a_retrain_publishes_a_new_version_that_is_served_without_a_restart(
 
 
 def test_an_administrator_switches_the_model_and_rolls_back(home: Home, program: Program) -> None:
+    def follows() -> str | None:
+        told = program.ask("GET", "/models", headers=home.admin).json()["next"]
+        assert told["held"] == (told["follows"] is None)
+        return told["follows"]
+
     before = recommend(program, "u5")
+    assert follows() == "transition_knn"
     assert program.ask("POST", "/switch?model=knn").status == 401
     switched = program.ask("POST", "/switch?model=knn", headers=home.admin)
     assert switched.status == 200 and switched.json()["model"]["name"] == "knn"
+    assert follows() == "knn"
     by_knn = recommend(program, "u5")
     assert by_knn["provenance"]["model"] == "knn"
     assert by_knn["recommendations"] != before["recommendations"]
     version = before["provenance"]["model_version"]
     back = program.ask("POST", f"/models/{version}/rollback", headers=home.admin)
-    assert back.status == 200
+    assert back.status == 200 and follows() is None
     after = recommend(program, "u5")
     assert after["recommendations"] == before["recommendations"]
     assert after["provenance"]["model_version"] == version

@@ -19,8 +19,9 @@ from recommender.event_codec import (
     same_row,
     time_ms,
 )
+from recommender.topics import EVENT_TOPICS, WATCH_EVENTS, topic_of
 from recommender.types import Event, EventType
-from tests.sample_events import NOW_MS, rating, search
+from tests.sample_events import NOW_MS, rating, search, undo, watch
 
 ORIGIN = Origin("cluster", "ratings", 2, 17, NOW_MS)
 ids = st.text("abcXYZ019._:-", min_size=1, max_size=20)
@@ -111,6 +112,21 @@ def test_a_missing_type_follows_from_the_topic(topic: str, value: bytes, kind: s
     assert decode(value, Origin("c", topic, 0, 0, NOW_MS))[2] == kind
 
 
+@pytest.mark.parametrize("topic", EVENT_TOPICS)
+def test_an_undo_tells_its_type_on_every_topic(topic: str) -> None:
+    value = b'{"type":"undo","user_id":"u","movie_id":"m","rating":4,"minute":3,"query":"x"}'
+    row = decode(value, Origin("c", topic, 0, 0, NOW_MS))
+    assert row[2:8] == ("undo", "u", "m", None, None, None)
+
+
+def test_an_undo_travels_on_the_topic_of_watches_without_further_fields() -> None:
+    assert topic_of(EventType.UNDO) == WATCH_EVENTS
+    assert orjson.loads(encode(undo("e1", "u", "m"))) == {
+        "event_id": "e1", "schema_version": 1, "type": "undo", "user_id": "u", "item_id": "m",
+        "timestamp": NOW_MS, "received_at": NOW_MS + 5, "source": "api",
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("given_time", "expected"),
     [
@@ -159,11 +175,16 @@ def test_fields_that_the_type_does_not_have_are_left_out() -> None:
     "other",
     [
         rating("e", rating=4.5), rating("e", user="u2"), rating("e", item="m2"),
-        rating("e", timestamp_ms=NOW_MS + 1), search("e"),
+        rating("e", timestamp_ms=NOW_MS + 1), search("e"), undo("e"),
     ],
 )  # fmt: skip
 def test_another_rating_user_film_time_or_type_makes_another_event(other: Event) -> None:
     assert not same_event(other, encode(rating("e")))
+
+
+def test_an_undo_and_a_watch_of_one_id_are_two_events() -> None:
+    assert not same_event(undo("e"), encode(watch("e")))
+    assert same_event(undo("e"), encode(undo("e")))
 
 
 @given(events(), events())

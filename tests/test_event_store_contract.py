@@ -6,12 +6,14 @@ import tempfile
 import threading
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from sqlalchemy import Connection
 from sqlalchemy import event as sql_event
 from sqlalchemy.pool import QueuePool
 
@@ -24,6 +26,7 @@ from recommender.types import (
     DeadLetter,
     Event,
     EventType,
+    History,
     HistoryEntry,
     TopicPartition,
 )
@@ -35,7 +38,7 @@ from tests.databases_of_tests import (
     take_back_databases,
 )
 from tests.fakes import InMemoryEventStore
-from tests.sample_events import NOW_MS, frame_of, rating, search, watch
+from tests.sample_events import NOW_MS, frame_of, rating, search, undo, view, watch
 
 STORES = (*KINDS, "memory")
 PLACE = TopicPartition("ratings", 0)
@@ -216,6 +219,26 @@ def test_counts_are_of_events_users_movies_and_dead_letters(store: EventStore) -
     assert counts["users"] == 2
 
 
+def test_the_version_of_a_history_is_told_without_reading_it(store: EventStore) -> None:
+    assert store.history_version("u1") == 0
+    versions = []
+    for event in (rating("a"), search("b"), watch("c"), rating("d", user="u2")):
+        store.apply(frame_of([event]))
+        versions.append(store.history_version("u1"))
+        assert versions[-1] == store.history("u1").version
+    assert versions == sorted(versions) and len(set(versions)) == 3
+
+
+def test_the_users_of_a_span_of_events_are_told_unless_they_are_many(store: EventStore) -> None:
+    first = store.apply(frame_of([rating("a"), rating("b", "u2"), watch("c", "u2")]))
+    second = store.apply(frame_of([rating("a"), search("d", "u3")]))
+    assert (first.after, first.until, second.until) == (0, second.after, store.last_sequence())
+    assert store.users_between(first.after, first.until, 3) == {"u1", "u2"}
+    assert store.users_between(first.after, first.until, 2) is None
+    assert store.users_between(second.after, second.until, 1) == {"u3"}
+    assert store.users_between(second.until, second.until + 9, 1) == set()
+
+
 def test_frames_of_any_column_types_are_taken(store: EventStore) -> None:
     frame = frame_of([rating("a"), watch("b"), search("c")])
     plain = frame.astype(object).where(frame.notna(), None)
@@ -229,32 +252,41 @@ interaction = st.builds(
         if kind == "rate"
         else watch(n, user, item, timestamp_ms=NOW_MS + at)
         if kind == "watch"
+        else undo(n, user, item, timestamp_ms=NOW_MS + at)
+        if kind == "undo"
         else search(n, user, timestamp_ms=NOW_MS + at)
     ),
     # Languages order these otherwise than code points do, and the later event has the greater id.
     st.text("aAbB_-:19", min_size=1, max_size=4), st.sampled_from(["u1", "u2"]),
-    st.sampled_from(["m1", "m2"]),
-    st.sampled_from(["rate", "watch", "search"]), st.integers(0, 2), st.sampled_from([1.0, 5.0]),
+    st.sampled_from(["m1", "m2"]), st.sampled_from(["rate", "watch", "undo", "search"]),
+    st.integers(0, 2), st.sampled_from([1.0, 5.0]),
 )  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", STORES)
-@hypothesis_settings(max_examples=15)
+@hypothesis_settings(max_examples=20)
 @given(
-    events=st.lists(interaction, max_size=12, unique_by=lambda e: e.event_id),
+    events=st.lists(interaction, max_size=14, unique_by=lambda e: e.event_id),
     random=st.randoms(use_true_random=False),
 )
 def test_the_state_does_not_depend_on_order_batches_or_repetition(
     kind: str, events: list[Event], random: Random
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        one, other = (make_store(kind, Path(folder) / name) for name in "ab")
+        one, other, again = (make_store(kind, Path(folder) / name) for name in "abc")
         one.apply(frame_of(events))
         shuffled = [*events, *events[:3]]
         random.shuffle(shuffled)
         for event in shuffled:
+            version = other.history(event.user_id).version
+            before = _seen(other, event.user_id)
             other.apply(frame_of([event]))
+            changed = _seen(other, event.user_id) != before
+            assert (other.history(event.user_id).version > version) is changed
         assert one.state_hash() == other.state_hash()
+        for chunk in other.event_chunks(0, 3):
+            again.apply(chunk.drop(columns=Columns.SEQUENCE))
+        assert again.state_hash() == other.state_hash()
         if kind == "postgresql":
             same = make_store("sqlite", Path(folder))
             same.apply(frame_of(shuffled))
@@ -262,13 +294,21 @@ def test_the_state_does_not_depend_on_order_batches_or_repetition(
         for user in ("u1", "u2"):
             assert one.history(user).entries == other.history(user).entries
             assert one.history(user).entries == _recomputed(events, user)
+            assert one.history_version(user) == one.history(user).version
         take_back_databases()
+
+
+def _seen(store: EventStore, user: str) -> tuple[object, ...]:
+    history = store.history(user)
+    return history.entries, history.searches
 
 
 def _recomputed(events: list[Event], user: str) -> tuple[object, ...]:
     latest: dict[tuple[str, EventType], Event] = {}
     for e in sorted(events, key=lambda e: (e.timestamp_ms, e.event_id)):
-        if e.user_id == user and e.item_id is not None:
+        if e.user_id == user and e.type is EventType.UNDO:
+            latest = {key: kept for key, kept in latest.items() if key[0] != e.item_id}
+        elif e.user_id == user and e.item_id is not None:
             latest[e.item_id, e.type] = e
     entries = [
         HistoryEntry(e.item_id or "", e.type, e.rating, e.timestamp_ms, e.event_id)
@@ -277,12 +317,89 @@ def _recomputed(events: list[Event], user: str) -> tuple[object, ...]:
     return tuple(sorted(entries, key=lambda entry: (entry.timestamp_ms, entry.event_id)))
 
 
+# --- what was taken back
+
+
+def test_an_undo_takes_back_rating_watch_and_view_of_that_film_of_that_user(
+    store: EventStore,
+) -> None:
+    store.apply(frame_of([
+        rating("a"), watch("b"), view("c"), rating("d", item="m2"), rating("e", user="u2"),
+        search("f"),
+    ]))  # fmt: skip
+    version = store.history("u1").version
+    assert store.apply(frame_of([undo("u", timestamp_ms=NOW_MS + 1)])) == Applied(1, 0)
+    assert state(store) == [("m2", "rate", 4.0, "d")]
+    assert state(store, "u2") == [("m1", "rate", 4.0, "e")]
+    assert store.history("u1").searches == ("star wars",)
+    assert store.history("u1").version > version
+
+
+def test_what_comes_after_an_undo_brings_the_film_back(store: EventStore) -> None:
+    store.apply(frame_of([rating("a"), watch("b"), undo("u", timestamp_ms=NOW_MS + 1)]))
+    assert state(store) == []
+    store.apply(frame_of([watch("c", timestamp_ms=NOW_MS + 2)]))
+    assert state(store) == [("m1", "watch", None, "c")]
+    store.apply(frame_of([rating("d", rating=2.0, timestamp_ms=NOW_MS + 3)]))
+    assert state(store) == [("m1", "watch", None, "c"), ("m1", "rate", 2.0, "d")]
+
+
+def test_what_was_undone_stays_undone_when_it_arrives_late(store: EventStore) -> None:
+    store.apply(frame_of([undo("u")]))
+    before = store.state_hash()
+    late = [rating("late", timestamp_ms=NOW_MS - 1), view("before")]
+    for event in late:
+        assert store.apply(frame_of([event])) == Applied(1, 0)
+    assert state(store) == []
+    assert store.history("u1").version == 0
+    assert store.state_hash() == before
+    store.apply(frame_of([watch("v")]))
+    assert state(store) == [("m1", "watch", None, "v")]
+
+
+def test_an_older_undo_does_not_move_a_newer_one(store: EventStore) -> None:
+    store.apply(frame_of([undo("new", timestamp_ms=NOW_MS + 9)]))
+    before = store.state_hash()
+    store.apply(frame_of([undo("old")]))
+    store.apply(frame_of([rating("between", timestamp_ms=NOW_MS + 5)]))
+    assert state(store) == []
+    assert store.state_hash() == before
+
+
+def test_an_undo_of_a_film_never_touched_is_applied_and_changes_nothing_to_be_seen(
+    store: EventStore,
+) -> None:
+    store.apply(frame_of([rating("a")]))
+    seen, counts = store.history("u1"), store.counts()
+    assert store.apply(frame_of([undo("u", item="m9"), undo("v", user="u9")])) == Applied(2, 0)
+    assert store.history("u1") == seen
+    assert store.history("u9") == History("u9", 0)
+    assert store.counts() == counts | {"events": 3}
+
+
+def test_who_took_everything_back_is_no_user_any_more(store: EventStore) -> None:
+    store.apply(frame_of([rating("a"), rating("b", user="u2"), undo("u", user="u2")]))
+    assert store.counts()["users"] == 1
+    assert store.history("u2").entries == ()
+
+
+def test_an_undo_is_one_event_however_often_it_comes(store: EventStore) -> None:
+    taken_back = undo("u", timestamp_ms=NOW_MS + 1)
+    store.apply(frame_of([rating("a"), taken_back]))
+    store.apply(frame_of([rating("b", timestamp_ms=NOW_MS + 2)]))
+    version = store.history("u1").version
+    assert store.apply(frame_of([taken_back])) == Applied(0, 1)
+    assert store.apply(frame_of([undo("u", item="m2", timestamp_ms=NOW_MS + 1)])).conflicts == 1
+    assert state(store) == [("m1", "rate", 4.0, "b")]
+    assert store.history("u1").version == version
+
+
 def test_different_states_have_different_hashes(store: EventStore) -> None:
     hashes = [store.state_hash()]
-    for event in (rating("a"), rating("b", item="m2"), watch("d")):
+    for event in (rating("a"), rating("b", item="m2"), watch("d"), undo("u", item="m9")):
         store.apply(frame_of([event]))
         hashes.append(store.state_hash())
-    assert len(set(hashes)) == 4
+    assert len(set(hashes)) == 5
     store.apply(frame_of([rating("older", timestamp_ms=NOW_MS - 1)]))
     assert store.state_hash() == hashes[-1]
 
@@ -295,6 +412,26 @@ def test_searches_are_part_of_the_state(tmp_path: Path, kind: str) -> None:
     empty = store.state_hash()
     store.apply(frame_of([search("a")]))
     assert store.state_hash() != empty
+
+
+def test_an_undo_finds_what_it_takes_back_by_keys(tmp_path: Path) -> None:
+    engine = new_database(tmp_path, "store")
+    store = SqlEventStore(engine)
+    store.apply(frame_of([rating("a")]))
+    plans: list[str] = []
+    looked_at: list[str] = []
+
+    def note(connection: Connection, _k: object, statement: str, values: Any, *_: object) -> None:
+        if not statement.startswith("EXPLAIN") and " interactions" in statement:
+            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)
+            plans.extend(str(row[3]) for row in plan)
+            looked_at.append(statement)
+
+    sql_event.listen(engine, "before_cursor_execute", note)
+    store.apply(frame_of([undo("u")]))
+    assert len(looked_at) == 3 and any("SEARCH entry" in step for step in plans), plans
+    for table in ("entry", "tombstones", "interactions"):
+        assert not [step for step in plans if step.startswith(f"SCAN {table}")], plans
 
 
 def test_connections_keep_few_pages_and_few_of_them_stay_open(tmp_path: Path) -> None:

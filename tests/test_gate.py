@@ -1,19 +1,29 @@
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from recommender.evaluate import Evaluation
-from recommender.gate import UNCOMPARED, ComparisonPlan, GateReason, comparison_plan, judge
+from recommender.gate import (
+    UNCOMPARED,
+    Comparison,
+    ComparisonPlan,
+    GateReason,
+    comparison_plan,
+    judge,
+)
 from recommender.metrics import Measured
 
 
 def measures(ndcg, n_lists=100, from_model=1.0):
     return Evaluation(10, n_lists, 50, Measured(ndcg), Measured(ndcg), Measured(0.5),
-                      Measured(0.5), from_model)
+                      Measured(0.5), from_model, np.full(n_lists, ndcg))
 
 
 def decide(candidate, serving=None, is_finite=True, margin=0.05):
-    return judge(candidate, is_finite, serving, margin, is_first=serving is None)
+    comparison = GateReason.NOT_COMPARED if serving is None else Comparison(
+        candidate.ndcg.value, serving.ndcg.value, "the serving model", "12 users of 100")
+    return judge(candidate, is_finite, comparison, margin, is_first=serving is None)
 
 
 def test_the_first_model_publishes_however_weak():
@@ -38,16 +48,17 @@ def test_a_model_is_refused_exactly_when_it_loses_more_than_the_margin(ndcg, ser
     assert verdict.passed == (ndcg >= serving * (1 - margin))
     assert (verdict.reason is GateReason.WORSE_THAN_SERVING) == (not verdict.passed)
     assert (verdict.candidate_ndcg, verdict.serving_ndcg) == (ndcg, serving)
+    assert verdict.explanation.endswith("on 12 users of 100.")
 
 
 def test_a_challenger_is_not_compared():
-    verdict = judge(measures(0.01), True, None, 0.05, is_first=False)
+    verdict = judge(measures(0.01), True, GateReason.NOT_COMPARED, 0.05, is_first=False)
     assert verdict.passed and verdict.reason is GateReason.NOT_COMPARED
 
 
 @pytest.mark.parametrize("reason", UNCOMPARED)
 def test_what_is_not_compared_says_why(reason):
-    verdict = judge(measures(0.01), True, None, 0.05, is_first=False, uncompared=reason)
+    verdict = judge(measures(0.01), True, reason, 0.05, is_first=False)
     assert verdict.passed and verdict.reason is reason
     assert (verdict.explanation, verdict.serving_ndcg) == (UNCOMPARED[reason], None)
 

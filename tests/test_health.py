@@ -54,6 +54,17 @@ def test_ready_is_degraded_while_the_outbox_takes_nothing(world: World) -> None:
     assert world.client.get("/ready").json["status"] == "degraded"
 
 
+def test_ready_does_not_flap_while_the_outbox_refuses_now_and_then(world: World) -> None:
+    """As on a disk that is nearly full."""
+    told = []
+    for second in range(0, 100, 5):
+        world.clock.now_ms += 5_000
+        world.outbox.refuses = second < 50 and second % 10 == 0
+        told.append(world.client.get("/ready").json["status"])
+    # the last refusal was seen at 40 s, so it is steady from 70 s on
+    assert told == ["degraded"] * 14 + ["ready"] * 6
+
+
 def test_ready_is_503_without_the_store(world: World) -> None:
     world.store.down = True
     answer = world.client.get("/ready")

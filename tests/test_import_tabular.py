@@ -270,7 +270,7 @@ def test_types_can_stand_in_a_column(tmp_path: Path) -> None:
     )
     world = ImportWorld()
     assert reasons(world, path, type_column="kind") == [
-        (5, "type: 'sold' is not rate, watch, view or search"),
+        (5, "type: 'sold' is not one of rate, watch, view, search, undo"),
         (6, "rating: missing"),
     ]
     assert list(world.events()["type"]) == ["rate", "watch", "view"]

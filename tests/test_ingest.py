@@ -16,7 +16,7 @@ from adapters.event_store import SqlEventStore
 from recommender.errors import BusUnavailable, StoreUnavailable
 from recommender.record_batch import dead_letter_message, read_batch
 from recommender.topics import EVENT_TOPICS, RATINGS, dead_letter_topic
-from recommender.types import DeadLetter, Message, Record, TopicPartition
+from recommender.types import Applied, DeadLetter, Message, Record, TopicPartition
 from tests.databases_of_tests import full_disk, new_database
 from tests.sample_events import NOW_MS, frame_of, rating, search, watch
 from tests.worker_fakes import KeptTelemetry
@@ -27,10 +27,12 @@ from workers.ingest import IngestWorker, offsets_group
 class World:
     """A log, a store and an ingest worker between them; `step` of tests changes the parts."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, kind: str) -> None:
         self.folder = folder
-        self.log_engine = new_database(folder, "log")
-        self.store_engine = new_database(folder, "store")
+        self.kind = kind
+        self.log_engine = new_database(folder, "log", kind)
+        # In a database of its own, so that one of the two may fail.
+        self.store_engine = new_database(folder / "store", "store", kind)
         self.log = EmbeddedLog(self.log_engine, 3, clock_ms=lambda: NOW_MS)
         self.store = SqlEventStore(self.store_engine)
         self.telemetry = KeptTelemetry()
@@ -55,9 +57,9 @@ class World:
         return self.store.offsets(offsets_group("ingest", self.log.cluster_id))
 
     def _announce(
-        self, users: Collection[str], applied: int, duplicates: int, freshness_s: float | None
+        self, users: Collection[str], done: Applied, freshness_s: float | None
     ) -> None:
-        self.announced.append((set(users), applied, duplicates, freshness_s))
+        self.announced.append((set(users), done.applied, done.duplicates, freshness_s))
 
     def close(self) -> None:
         for worker in self.workers:
@@ -66,8 +68,8 @@ class World:
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    made = World(tmp_path)
+def world(tmp_path: Path, kind: str) -> Iterator[World]:
+    made = World(tmp_path, kind)
     yield made
     made.close()
 
@@ -201,7 +203,8 @@ def test_letters_of_a_lost_log_stay_and_are_not_published_again(
     wait_for(lambda: bool(world.store.offsets(note_group(world.log.cluster_id))))
     world.workers[-1].stop()
     world.log.close()
-    world.log = EmbeddedLog(new_database(tmp_path / "new", "log"), 3, clock_ms=lambda: NOW_MS)
+    engine = new_database(tmp_path / "new", "log", world.kind)
+    world.log = EmbeddedLog(engine, 3, clock_ms=lambda: NOW_MS)
     world.log.publish([Message(RATINGS, "u1", b"worse")])
     world.start()
     wait_for(lambda: bool(world.store.offsets(note_group(world.log.cluster_id))))
@@ -348,6 +351,16 @@ def test_while_the_store_takes_nothing_partitions_are_paused_and_polled_all_the_
     away.clear()
     wait_for(lambda: applied(world) == 20)
     assert not paused
+
+
+def test_a_worker_tells_how_far_behind_it_is_and_what_it_waits_for(world: World) -> None:
+    worker = world.start()
+    with full_disk(world.store_engine):
+        world.log.accept([rating(f"e{i}", f"u{i}" + "x" * 90, f"m{i}") for i in range(300)])
+        wait_for(lambda: worker.waits_for is not None)
+        assert "database unavailable" in str(worker.waits_for)
+    wait_for(lambda: applied(world) == 300)
+    wait_for(lambda: worker.waits_for is None and worker.behind == 0)
 
 
 def test_a_bus_that_is_away_is_asked_again(world: World) -> None:

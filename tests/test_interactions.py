@@ -15,7 +15,7 @@ from recommender.interactions import (
 
 ROWS = st.lists(
     st.tuples(
-        st.sampled_from(["rate", "watch", "view"]), st.sampled_from(["u1", "u2", "U1"]),
+        st.sampled_from(["rate", "watch", "view", "undo"]), st.sampled_from(["u1", "u2", "U1"]),
         st.sampled_from(["a", "b", "c"]), st.none(), st.integers(0, 3),
     ),
     max_size=25,
@@ -53,6 +53,38 @@ def test_the_fold_does_not_depend_on_the_order_of_rows(rows, random):
     assert as_lists(once) == as_lists(again)
     assert once.timestamps.tolist() == again.timestamps.tolist()
     assert once.first_timestamps.tolist() == again.first_timestamps.tolist()
+
+
+@given(ROWS)
+def test_the_fold_is_that_of_the_events_that_nobody_took_back(rows):
+    frame = frame_of(rows)
+    left = [
+        n for n, (kind, user, item, _, at) in enumerate(rows)
+        if kind != "undo" and not any(
+            (other, who, film) == ("undo", user, item) and (at, n) < (until, m)
+            for m, (other, who, film, _, until) in enumerate(rows))
+    ]
+    found, expected = interactions_from_events(frame), interactions_from_events(frame.iloc[left])
+    assert (found.user_ids, found.item_ids) == (expected.user_ids, expected.item_ids)
+    assert as_lists(found) == as_lists(expected)
+    assert found.timestamps.tolist() == expected.timestamps.tolist()
+    assert found.first_timestamps.tolist() == expected.first_timestamps.tolist()
+
+
+def test_an_undo_takes_back_what_has_its_time_and_a_smaller_event_id():
+    rows = [("rate", "u", "a", 1.0, 5), ("undo", "u", "a", None, 5), ("watch", "u", "b", None, 5),
+            ("undo", "u", "b", None, 5), ("rate", "v", "a", 2.0, 5)]
+    found = interactions_from_events(frame_of(rows, ["1", "2", "4", "3", "0"]))
+    assert as_lists(found) == {"u": (["b"], [None]), "v": (["a"], [2.0])}
+    assert interactions_from_events(frame_of(rows[:2])).n_users == 0
+
+
+def test_a_film_taken_again_after_an_undo_is_first_known_from_then_on():
+    found = interactions_from_events(frame_of([
+        ("rate", "u", "a", 2.0, 10), ("undo", "u", "a", None, 20), ("watch", "u", "a", None, 30),
+    ]))
+    assert as_lists(found) == {"u": (["a"], [None])}
+    assert found.timestamps.tolist() == found.first_timestamps.tolist() == [30]
 
 
 def test_a_pair_keeps_its_rating_and_stands_at_the_later_of_rating_and_watch():
@@ -115,5 +147,9 @@ def test_a_fold_of_many_events_takes_a_moment():
         "rating": np.nan, "timestamp_ms": rng.integers(0, 1_000, n),
     })
     start = time.perf_counter()
-    interactions_from_events(frame)
+    whole = interactions_from_events(frame)
+    assert time.perf_counter() - start < 3.0
+    frame.loc[rng.random(n) < 0.1, "type"] = "undo"
+    start = time.perf_counter()
+    assert len(interactions_from_events(frame).items) < len(whole.items)
     assert time.perf_counter() - start < 3.0

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from threading import Event
 
 import pytest
@@ -16,15 +14,10 @@ from adapters.database import reading
 from adapters.job_leases import DatabaseClockMs, SqlJobLeases
 from recommender.errors import LeaseLost, StoreUnavailable
 from recommender.types import ModelStatus
-from tests.store_of_tests import new_store
+from tests.store_of_tests import engine
 from workers.held_lease import HeldLease
 
-
-@pytest.fixture
-def engine(tmp_path: Path, kind: str) -> Iterator[Engine]:
-    engine = new_store(tmp_path, kind)
-    yield engine
-    engine.dispose()
+__all__ = ["engine"]  # a fixture
 
 
 @pytest.fixture

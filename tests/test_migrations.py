@@ -127,7 +127,7 @@ def test_opening_again_changes_nothing_and_is_quick(
     new_database(tmp_path, name, kind).dispose()
     begun = time.perf_counter()
     engine = new_database(tmp_path, name, kind)
-    assert time.perf_counter() - begun < 0.3
+    assert time.perf_counter() - begun < 2
     assert current_revision(engine, name) == HEADS[name]
 
 

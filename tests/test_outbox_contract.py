@@ -35,7 +35,7 @@ from tests.databases_of_tests import (
     sqlite_url,
 )
 from tests.fakes import InMemoryOutbox
-from tests.sample_events import NOW_MS, rating, search, watch
+from tests.sample_events import NOW_MS, rating, search, undo, watch
 
 # Each adapter on each kind of database, and the fake of the tests.
 OUTBOXES = (
@@ -147,6 +147,14 @@ def test_ratings_above_the_quota_are_refused_and_the_rest_is_kept(
     assert answers[2].retry_after_s is not None
     assert 0 < answers[2].retry_after_s <= 3600
     assert outcomes(outbox.accept([rating("a"), rating("f")])) == ["duplicate", "over_quota"]
+
+
+def test_an_undo_needs_no_quota_and_gives_none_back(make: Callable[..., Outbox]) -> None:
+    outbox = make(2)
+    for event in (rating("a"), undo("u"), rating("b")):
+        assert outcomes(outbox.accept([event])) == ["accepted"]
+    answers = outbox.accept([undo("v", item="m2"), rating("c"), undo("u")])
+    assert outcomes(answers) == ["accepted", "over_quota", "duplicate"]
 
 
 def test_a_closed_outbox_takes_nothing(make: Callable[..., Outbox]) -> None:

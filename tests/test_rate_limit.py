@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import time
-from typing import Any
-
 import pytest
 from limits.storage import Storage
 
 from recommender.types import Role
+from tests.limited_requests import exceed, get, minutes_of_excess, world_of
 from tests.web_world import World
-from web.services import WebOptions
 from web.window_storage import WindowStorage
 
 
@@ -55,22 +52,6 @@ class LostStorage(SharedStorage):
         raise ConnectionError("no route to host")
 
 
-def world_of(**values: Any) -> World:
-    world = World(WebOptions(**values))
-    world.clock.now_ms = time.time_ns() // 1_000_000
-    return world
-
-
-def get(world: World, address: str = "203.0.113.7", path: str = "/movies",
-        **headers: str) -> Any:
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return world.client.get(path, headers=named, environ_overrides={"REMOTE_ADDR": address})
-
-
-def exceed(world: World, times: int = 1, address: str = "203.0.113.7") -> list[int]:
-    return [get(world, address).status_code for _ in range(times)]
-
-
 def test_the_101st_request_of_a_minute_is_refused_and_told_when_to_come_again() -> None:
     world = world_of()
     assert exceed(world, 100) == [200] * 100
@@ -113,16 +94,6 @@ def test_behind_one_proxy_only_the_address_that_it_added_is_believed() -> None:
                for n in range(3)]
     assert spoofed == [200, 200, 429]
     assert get(world, X_Forwarded_For="192.0.2.2").status_code == 200
-
-
-def minutes_of_excess(world: World, minutes: int, apart: int = 1) -> Any:
-    # the window of the storage runs on the real clock and stays full through the test
-    answer = get(world)
-    for minute in range(minutes):
-        if minute:
-            world.clock.now_ms += apart * 60_000
-        answer = get(world)
-    return answer
 
 
 def test_excess_in_three_minutes_blocks_the_address_for_five_minutes() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import given
@@ -40,6 +41,25 @@ def test_request_ids_sort_by_time(early: int, late: int, one: int, other: int) -
 def test_identifiers_differ_beyond_one_fill_of_random_bytes() -> None:
     identifiers = Identifiers(Clock())
     assert len({identifiers.new() for _ in range(5000)}) == 5000
+
+
+def test_identifiers_in_order_rise_within_a_millisecond_and_with_the_clock() -> None:
+    clock = Clock()
+    identifiers = Identifiers(clock)
+    made = []
+    for _ in range(3):
+        made += [identifiers.in_order() for _ in range(5000)]
+        clock.now_ms += 1
+    assert made == sorted(set(made))
+    assert {uuid.UUID(each).version for each in made} == {7}
+    assert {uuid.UUID(each).int >> 80 for each in made} == {clock.now_ms - n for n in (1, 2, 3)}
+
+
+def test_identifiers_in_order_differ_for_many_threads() -> None:
+    identifiers = Identifiers(Clock())
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(lambda _: identifiers.in_order(), range(4000)))
+    assert len(set(made)) == 4000
 
 
 def test_every_answer_is_counted_by_route_and_status() -> None:

@@ -166,3 +166,19 @@ def test_a_body_is_put_together_from_its_text_its_id_and_its_time() -> None:
     assert record.body == (
         b'{"request_id":"r1","generated_at":"2025-11-24T04:53:20.000Z"}}'
     )
+
+
+def test_a_users_last_answers_come_newest_first_written_or_not(engine: Engine) -> None:
+    log = SqlResponseLog(engine, flush_s=60)
+    for n in range(6):
+        log.record(answered(f"r{n}", user_id="u1" if n % 2 else "u2"))
+    log.flush()
+    log.record(answered("r7", user_id="u1"))
+    log.record(answered("r8", user_id="u2"))
+    assert [a.request_id for a in log.newest_of("u1")] == ["r7", "r5", "r3", "r1"]
+    assert log.newest_of("u1")[1] == answered("r5")
+    assert [a.request_id for a in log.newest_of("u1", limit=2)] == ["r7", "r5"]
+    assert [a.request_id for a in log.newest_of("u1", among=2)] == ["r7", "r5"]
+    assert log.newest_of("nobody") == []
+    assert log.waiting() == 2
+    log.close()

@@ -15,6 +15,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from recommender.ports import Telemetry
+from recommender.retraining import TAIL_LINES
 from tests.worker_fakes import KeptAudit, KeptTelemetry
 from workers.retrain import Retrainer
 from workers.snapshot import SnapshotFailed, SnapshotJob
@@ -100,6 +101,17 @@ def test_a_second_request_does_not_start_a_second_child(desk: Callable[..., Desk
     assert it.audit.written[-1].outcome == "already_running"
     it.retrainer.stop()
     assert it.retrainer.status().outcome == "stop"
+
+
+def test_the_last_lines_of_the_child_are_kept(desk: Callable[..., Desk]) -> None:
+    it = desk(SAYS + "[say(event='progress', text=n) for n in range(30)]; "
+              "say(event='finished', outcome='published')")
+    it.retrainer.request("why", "a")
+    tail = it.retrainer.wait(10).tail
+    assert len(tail) == TAIL_LINES and tail[-1]["outcome"] == "published"
+    assert [line["text"] for line in tail[:-1]] == list(range(30 - TAIL_LINES + 1, 30))
+    it.retrainer.request("why", "a")
+    assert len(it.retrainer.status().tail) < TAIL_LINES
 
 
 def test_after_one_has_ended_another_may_start(desk: Callable[..., Desk]) -> None:

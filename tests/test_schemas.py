@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pandera.errors import SchemaErrors
 
 from recommender.schemas import EVENT_SCHEMA, Columns, event_frame, event_schema, validate
-from tests.sample_events import NOW_MS, frame_of, rating, search, watch
+from tests.sample_events import NOW_MS, frame_of, rating, search, undo, view, watch
 
 GOOD: tuple[Any, ...] = ("e1", 1, "rate", "u1", "m1", 4.5, None, None, NOW_MS, NOW_MS, "api")
 
@@ -28,7 +28,9 @@ def frame(*rows: tuple[Any, ...]) -> pd.DataFrame:
 
 @pytest.mark.parametrize("text", ["str", "object"])
 def test_good_events_of_every_type_pass_unchanged(text: str) -> None:
-    events = frame_of([rating("a"), watch("b", minute=12), watch("c"), search("d")])
+    events = frame_of([
+        rating("a"), watch("b", minute=12), watch("c"), search("d"), view("e"), undo("f"),
+    ])  # fmt: skip
     events = events.astype(dict.fromkeys(("event_id", "type", "user_id", "item_id", "query"), text))
     good, bad = validate(events, NOW_MS)
     assert bad == []
@@ -52,6 +54,9 @@ def test_good_events_of_every_type_pass_unchanged(text: str) -> None:
         ({"received_at_ms": -1}, "received_at"), ({"source": ""}, "source"),
         ({"type": "watch", "rating": None, "minute": -1}, "minute"),
         ({"type": "watch"}, "rating"),
+        ({"type": "undo"}, "rating"), ({"type": "undo", "rating": None, "minute": 3}, "minute"),
+        ({"type": "undo", "rating": None, "item_id": None}, "item_id"),
+        ({"type": "undo", "rating": None, "query": "x"}, "query"),
         ({"type": "search", "rating": None, "item_id": None}, "query"),
         ({"type": "search", "rating": None, "query": "x"}, "item_id"),
         ({"type": "search", "rating": None, "item_id": None, "query": "\x00"}, "query"),
@@ -93,7 +98,7 @@ def test_columns_of_objects_are_judged_by_their_values() -> None:
 
 values = {
     "event_id": st.sampled_from(["e", "", None, "ü"]),
-    "type": st.sampled_from(["rate", "watch", "view", "search", "x", None]),
+    "type": st.sampled_from(["rate", "watch", "view", "search", "undo", "x", None]),
     "user_id": st.sampled_from(["u", "a b", None]),
     "item_id": st.sampled_from(["m", "", None]),
     "rating": st.sampled_from([None, 0.5, 5.0, 5.5, 0.7]),

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,36 +14,27 @@ from commands.training_parts import open_training
 from commands.training_run import (
     serving_reference,
 )
-from composition import StoreSide, open_model_files, open_store
+from composition import StoreSide, open_model_files
 from recommender import training
 from recommender.errors import ModelRefused
 from recommender.gate import GateReason, Verdict
 from settings import Settings
 from tests.training_world import (
     SEEN,
-    fill,
+    USERS,
     flood,
     invoke,
     lines_of,
     reason_of_newest,
-    settings_of,
+    settings,
+    side,
     statuses,
     train,
     walk,
     watch_of,
 )
 
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    fill(tmp_path / "data")
-    return settings_of(tmp_path)
-
-
-@pytest.fixture
-def side(settings: Settings) -> Iterator[StoreSide]:
-    with closing(open_store(settings)) as side:
-        yield side
+__all__ = ["settings", "side"]  # fixtures
 
 
 def test_the_next_training_compares_with_the_serving_model(
@@ -74,6 +62,8 @@ def test_a_model_of_flooded_data_is_refused_though_its_settings_are_the_same(
     assert train(settings) == (1, "refused")
     assert side.allow_list.serving() == before
     assert reason_of_newest(settings, side, "transition_knn") == "worse_than_serving"
+    refused = next(r for r in side.allow_list.records() if r.name == "transition_knn")
+    assert f"on {USERS} users known to the serving model of {USERS}" in str(refused.reason)
 
 
 def test_where_there_is_nothing_to_compare_with_the_verdict_says_so(

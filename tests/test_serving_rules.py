@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from small_data import bundle_of, clustered_rows, films, frame_of, history_of
 
 from recommender.evaluate import recommend_all
+from recommender.filling import SEARCHES_COUNTED
 from recommender.interactions import interactions_from_events
 from recommender.models import MODELS
 from recommender.serving import (
@@ -208,3 +209,16 @@ def test_a_film_that_nobody_took_is_similar_by_content():
 
 def test_an_unknown_film_is_similar_to_none():
     assert similar(BUNDLE, "stranger", 5) == ()
+
+
+def test_the_newest_searches_choose_the_genre_and_older_ones_count_no_more():
+    old, new = ["drama"] * 10_000, ["comedy"] * SEARCHES_COUNTED
+    answer = recommend(BUNDLE, history(searches=(*old, *new)), RecommendOptions(k=5))
+    assert set(ids(answer)) <= COMEDIES
+    assert ids(answer) == ids(recommend(BUNDLE, history(searches=tuple(new)),
+                                        RecommendOptions(k=5)))
+
+
+def test_a_search_without_any_word_chooses_nothing():
+    answer = recommend(BUNDLE, history(searches=("!!", "?")), RecommendOptions(k=5))
+    assert ids(answer) == ids(recommend(BUNDLE, history(), RecommendOptions(k=5)))

@@ -63,6 +63,45 @@ def test_development_on_this_machine_needs_none(host: str) -> None:
     assert Settings(host=host, client_keys_required=True).client_keys()
 
 
+POSTGRESQL = "postgresql+psycopg://fairreel@db/fairreel"
+
+
+def replicas(**changes: Any) -> Settings:
+    return Settings(**{"replicas": 2, "store_url": POSTGRESQL, "responses_url": POSTGRESQL,
+                       **changes})
+
+
+def test_replicas_need_a_store_that_they_can_share_and_logs_of_their_own() -> None:
+    settings = replicas()
+    assert settings.store() == settings.responses() == POSTGRESQL
+    assert settings.log().startswith("sqlite:")
+    with pytest.raises(ValidationError, match="store_url: 2 replicas need PostgreSQL"):
+        replicas(store_url=None)
+    with pytest.raises(ValidationError, match="responses_url: 2 replicas need PostgreSQL"):
+        replicas(responses_url="sqlite:///shared.db")
+    with pytest.raises(ValidationError, match="log_url: 2 replicas cannot share the embedded log"):
+        replicas(log_url=POSTGRESQL)
+    assert Settings(log_url=POSTGRESQL).log() == POSTGRESQL
+
+
+def test_in_production_replicas_are_refused_while_each_has_a_log_of_its_own() -> None:
+    with pytest.raises(ValidationError, match=r"replicas: .*ratings_per_hour.*limits_storage_url"):
+        replicas(profile="production")
+
+
+@pytest.mark.parametrize("url", ["redis://cache:6379/0", "rediss://:secret@cache/1",
+                                 "redis+unix:///run/redis.sock"])
+def test_limits_are_counted_in_redis_when_it_is_named(url: str) -> None:
+    assert Settings(limits_storage_url=url).limits_storage() == url
+    assert Settings().limits_storage() == "window-memory://"
+
+
+@pytest.mark.parametrize("url", ["memory://", "memcached://cache", "redis:", "cache:6379"])
+def test_other_storages_of_limits_are_refused(url: str) -> None:
+    with pytest.raises(ValidationError, match="limits_storage_url"):
+        Settings(limits_storage_url=url)
+
+
 def test_a_batch_that_would_never_fit_into_the_queue_is_refused() -> None:
     assert Settings(batch_lines_max=50, outbox_queue_max_events=50).batch_lines_max == 50
     with pytest.raises(ValidationError, match=r"batch_lines_max: 51 .* outbox_queue_max_events"):

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import io
-import json
 import socket
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -19,33 +17,12 @@ from recommender.errors import StoreUnavailable
 from recommender.types import AuditEntry, Role
 from tests.fake_administration import InMemoryAuditLog
 from tests.running_server import home_with_world
+from tests.slow_bodies import JSON, RATING, SlowBody, beside
 from tests.web_world import World, options
 from web.application import create_app
 from web.turns import PatientAuditLog, Turns
 
-RATING = json.dumps({"user_id": "u1", "item_id": "m1", "rating": 4}).encode()
-JSON = "application/json"
 LIMIT = 4096
-
-
-class SlowBody(io.RawIOBase):
-    """Gives its first half, then waits to be let go on."""
-
-    def __init__(self, body: bytes) -> None:
-        self._parts = [body[: len(body) // 2], body[len(body) // 2 :]]
-        self.waited_for = threading.Event()
-        self.let_go = threading.Event()
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        if len(self._parts) == 1:
-            self.waited_for.set()
-            assert self.let_go.wait(10)
-        part = self._parts.pop(0) if self._parts else b""
-        buffer[: len(part)] = part
-        return len(part)
 
 
 class Site(World):
@@ -64,17 +41,6 @@ class Site(World):
             "/rate", content_type=JSON,
             environ_overrides={"wsgi.input": stream, "wsgi.input_terminated": True,
                                **told, **chunked})
-
-
-@contextmanager
-def beside(work: Callable[[], Any]) -> Iterator[list[Any]]:
-    """Run `work` in a thread; its answer is in the list after the block."""
-    answers: list[Any] = []
-    thread = threading.Thread(target=lambda: answers.append(work()), daemon=True)
-    thread.start()
-    yield answers
-    thread.join(10)
-    assert not thread.is_alive()
 
 
 @pytest.mark.parametrize("told", [True, False], ids=["length told", "chunked"])

@@ -35,6 +35,7 @@ def test_every_metric_of_the_contract_is_there_under_its_name() -> None:
     telemetry.gate_refusal("ndcg")
     telemetry.responses_dropped(6)
     telemetry.rate_limiter_failed()
+    telemetry.body_refused()
     found = samples(made)
     assert found["reco_requests_total", "route=/recommend", "status=200"] == 1
     assert found["reco_request_seconds_sum", "route=/recommend"] == 0.004
@@ -53,6 +54,7 @@ def test_every_metric_of_the_contract_is_there_under_its_name() -> None:
     assert found["reco_gate_refusals_total", "reason=ndcg"] == 1
     assert found["reco_response_log_dropped_total",] == 6
     assert found["reco_rate_limiter_failures_total",] == 1
+    assert found["reco_request_bodies_refused_total",] == 1
 
 
 def test_the_age_of_the_model_is_told_at_the_time_of_reading() -> None:
@@ -80,3 +82,18 @@ def test_two_telemetries_do_not_share_counts() -> None:
     one, other = PrometheusTelemetry(Clock()), PrometheusTelemetry(Clock())
     one.events_accepted(1)
     assert samples(other)["reco_events_accepted_total",] == 0
+
+
+def test_the_totals_of_traffic_are_those_of_all_routes() -> None:
+    telemetry = PrometheusTelemetry(Clock())
+    empty = telemetry.traffic()
+    assert (empty.requests_below, empty.accepted, empty.applied) == ((0,), 0, 0)
+    for route, seconds in (("/a", 0.0004), ("/a", 0.003), ("/b", 0.003), ("/b", 99.0)):
+        telemetry.request(route, 200, seconds)
+    telemetry.events_accepted(3)
+    telemetry.events_applied(2)
+    totals = telemetry.traffic()
+    below = dict(zip(totals.bounds_s, totals.requests_below, strict=True))
+    assert below[0.0005] == 1 and below[0.0025] == 1 and below[0.005] == 3 and below[10.0] == 3
+    assert totals.bounds_s[-1] == float("inf") and totals.requests_below[-1] == 4
+    assert (totals.accepted, totals.applied) == (3, 2)

@@ -6,8 +6,6 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import cast
 
@@ -25,7 +23,7 @@ from commands.training_run import (
     TrainingOptions,
     train_and_publish,
 )
-from composition import StoreSide, open_model_files, open_store
+from composition import StoreSide, open_model_files
 from recommender.errors import LeaseLost, UnusableKey
 from recommender.ports import Telemetry
 from settings import Settings
@@ -33,10 +31,11 @@ from tests.training_world import (
     FILMS,
     SEEN,
     USERS,
-    fill,
     invoke,
     lines_of,
+    settings,
     settings_of,
+    side,
     statuses,
     train,
 )
@@ -44,19 +43,8 @@ from tests.worker_fakes import KeptAudit, KeptTelemetry
 from workers.held_lease import HeldLease
 from workers.retrain import Retrainer
 
+__all__ = ["settings", "side"]  # fixtures
 ROOT = Path(__file__).parent.parent
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    fill(tmp_path / "data")
-    return settings_of(tmp_path)
-
-
-@pytest.fixture
-def side(settings: Settings) -> Iterator[StoreSide]:
-    with closing(open_store(settings)) as side:
-        yield side
 
 
 def test_a_training_publishes_signed_models_and_serves_the_first(

@@ -2,7 +2,6 @@ import pickle
 
 import numpy as np
 import pytest
-from small_data import bundle_of, clustered, clustered_rows, films, frame_of
 
 from recommender.errors import InvalidField, NothingToTrainOn
 from recommender.evaluate import evaluate, recommend_all
@@ -14,35 +13,8 @@ from recommender.models.neighbour_model import NeighbourModel
 from recommender.ranking import Neighbours
 from recommender.split import SplitName, leave_last_out
 from recommender.training import ServingReference, evaluate_each, train
-
-EVERY = [(name, {}) for name in ("transition_knn", "knn", "popularity")]
-
-
-def run(interactions, requests=EVERY, split="leave_last_out", serving=None, margin=0.05,
-        movies=None, said=None):
-    return train(interactions, films() if movies is None else movies, requests, split, serving,
-                 margin, (said if said is not None else []).append)
-
-
-def reference(bundle, watermark_ms=None, data=None, same_data=False):
-    return ServingReference(bundle.name, bundle.hyperparameters,
-                            bundle.watermark_ms if watermark_ms is None else watermark_ms, bundle,
-                            lambda: data, same_data)
-
-
-def circle(n_users=80, n_items=60, length=20):
-    """People who walk round a circle of films, so that what comes next is known."""
-    return [("watch", f"u{user}", f"f{(user * 7 + step) % n_items}", None,
-             10_000 + step * 100 + user)
-            for user in range(n_users) for step in range(length)]
-
-
-def flood(n_users=300, n_items=60, each=40, seed=1):
-    """Random ratings, older than all others, by accounts made for it."""
-    rng = np.random.default_rng(seed)
-    return [("rate", f"bot{user}", f"f{film}", float(rng.integers(1, 11)) / 2,
-             int(rng.integers(0, 10_000)))
-            for user in range(n_users) for film in rng.permutation(n_items)[:each].tolist()]
+from tests.small_data import bundle_of, clustered, clustered_rows, films, frame_of
+from tests.small_trainings import EVERY, circle, flood, reference, run
 
 
 def without_neighbours(bundle):

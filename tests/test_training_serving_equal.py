@@ -34,7 +34,8 @@ DAY_MS = 86_400_000
 
 @pytest.fixture(scope="module")
 def simulated() -> Simulated:
-    """A world whose clock knows days only, so that event ids decide, with ratings changed."""
+    """A world whose clock knows days only, so that event ids decide, with ratings changed and
+    films taken back."""
     world = simulate_world(SPEC)
     world.events[Columns.TIMESTAMP] -= world.events[Columns.TIMESTAMP] % DAY_MS
     random = np.random.default_rng(1)
@@ -43,7 +44,13 @@ def simulated() -> Simulated:
     again[Columns.EVENT_ID] = [f"{place}-again" for place in random.permutation(len(again))]
     again[Columns.RATING] = random.integers(1, 11, len(again)) / 2
     again.loc[again.index[:700], Columns.TIMESTAMP] += DAY_MS
-    return world.with_events(again)
+    films_of = world.events.groupby(Columns.USER)[Columns.ITEM].transform("nunique")
+    many = world.events[films_of > 10]  # everybody keeps a history
+    back = many.sample(1_200, random_state=3).reset_index(drop=True)
+    back[Columns.EVENT_ID] = [f"{place}-undo" for place in random.permutation(len(back))]
+    back[Columns.TYPE], back[Columns.RATING] = "undo", np.nan
+    back.loc[back.index[:400], Columns.TIMESTAMP] += DAY_MS
+    return world.with_events(pd.concat([again, back], ignore_index=True))
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +83,7 @@ def test_the_evaluator_and_the_route_give_the_same_list_for_each_of_1000_histori
     users = np.arange(histories.n_users, dtype=np.int32)
     judged = recommend_all(bundle, histories, users, K)
     assert len(judged) == HISTORIES
+    assert len(histories.items) < len(frame[[Columns.USER, Columns.ITEM]].drop_duplicates())
 
     kept: KeptUsers[EncodedUser, EncodedAnswer] = KeptUsers(events.history, HISTORIES)
     cards = Cards(catalogue)

@@ -52,7 +52,7 @@ def call_at_once(app: Any, path: str, callers: int = 4) -> None:
     assert not failures
 
 
-@pytest.mark.parametrize("path", ["/recommend", "/recommend/42", "/rate", "/watch"])
+@pytest.mark.parametrize("path", ["/recommend", "/recommend/42", "/rate", "/watch", "/undo"])
 def test_short_calls_run_one_at_a_time(path: str) -> None:
     rooms = Rooms()
     call_at_once(Turns().wrap(rooms), path)

@@ -1,9 +1,11 @@
-"""A store of predictable people, and trainings on it."""
+"""A store of predictable people, and trainings on it; fixtures for tests that import them."""
 
 from __future__ import annotations
 
 import json
 import random
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,7 +16,7 @@ from adapters.catalogue import SqlCatalogue
 from adapters.event_store import SqlEventStore
 from commands import registry
 from commands.train import run_training
-from composition import StoreSide, open_model_files
+from composition import StoreSide, open_model_files, open_store
 from recommender.bundle import ModelBundle
 from recommender.ports import EventStore, Telemetry
 from recommender.schemas import event_frame
@@ -26,6 +28,20 @@ from tests.worker_fakes import KeptTelemetry
 from workers.model_watch import ModelWatch
 
 FILMS, USERS, SEEN = 60, 80, 20
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Of a store that `fill` has filled."""
+    fill(tmp_path / "data")
+    return settings_of(tmp_path)
+
+
+@pytest.fixture
+def side(settings: Settings) -> Iterator[StoreSide]:
+    """That store, opened beside what the test does."""
+    with closing(open_store(settings)) as side:
+        yield side
 
 
 def fill(folder: Path) -> None:

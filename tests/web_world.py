@@ -12,13 +12,23 @@ from prometheus_client import CollectorRegistry
 from recommender.errors import NotFound
 from recommender.retraining import RetrainAnswer, RetrainStatus
 from recommender.serving_state import ServedModel, ServingState
-from recommender.types import AuditEntry, Event, ModelRecord, ModelStatus, Movie, Role
+from recommender.types import (
+    HELD,
+    AuditEntry,
+    Event,
+    ModelRecord,
+    ModelStatus,
+    Movie,
+    Role,
+    ServingChoice,
+)
 from tests.fake_administration import (
     CountingTelemetry,
     InMemoryAllowList,
     InMemoryApiKeys,
     InMemoryAuditLog,
 )
+from tests.fake_review import InMemoryEventReview, InMemoryTopics, SetProgramState
 from tests.fakes import (
     InMemoryCatalogue,
     InMemoryEventStore,
@@ -27,8 +37,9 @@ from tests.fakes import (
     event_frame,
 )
 from web.application import create_app
-from web.services import Services, WebOptions
-from web.surface import Register
+from web.services import Services, SimilarFilms, WebOptions
+from web.surface import Register, Surface
+from workers.requeue import Requeuer
 
 NOW_MS = 1_795_000_000_000
 UNLIMITED = 10**9
@@ -82,13 +93,18 @@ class InMemorySwitch:
         return self._serve("switch", reference, actor)
 
     def rollback(self, reference: str | None, actor: str) -> ServedModel[Any]:
-        return self._serve("rollback", reference or "", actor)
+        if reference is None:
+            before = (r for r in self._allow_list.records() if r.status is ModelStatus.PREVIOUS)
+            reference = next((record.version_id for record in before), "")
+        return self._serve("rollback", reference, actor)
 
     def _serve(self, action: str, reference: str, actor: str) -> ServedModel[Any]:
         found = self._allow_list.find(reference)
         if found is None:
             raise NotFound(f"there is no model {reference}")
-        record = self._allow_list.serve(found.version_id, self._clock())
+        by_name = action == "switch" and reference == found.name
+        choice = ServingChoice(found.name) if by_name else HELD
+        record = self._allow_list.serve(found.version_id, self._clock(), choice=choice)
         served = served_model(record)
         self._serving.swap(served)
         self._audit_log.append(
@@ -113,7 +129,8 @@ class World:
 
     def __init__(self, options: WebOptions | None = None, ratings_per_hour: int | None = None,
                  telemetry: Any = None, registry: CollectorRegistry | None = None,
-                 further_topics: Iterable[Register] = ()) -> None:
+                 further_topics: Iterable[Register] = (),
+                 similar: SimilarFilms | None = None) -> None:
         self.clock = Clock()
         self.outbox = InMemoryOutbox(ratings_per_hour)
         self.store = InMemoryEventStore()
@@ -127,17 +144,27 @@ class World:
         self.retrain = InMemoryRetrain(self.clock, self.audit_log)
         self.manifests: dict[str, Mapping[str, Any]] = {}
         self.bus_up = True
+        self.bus = InMemoryTopics()
+        self.review = InMemoryEventReview(self.store)
+        self.program = SetProgramState()
         self.services = Services(
             outbox=self.outbox, store=self.store, catalogue=self.catalogue,
             response_log=self.response_log, allow_list=self.allow_list, api_keys=self.api_keys,
             audit_log=self.audit_log, telemetry=self.telemetry, serving=self.serving,
             retrain=self.retrain,
             switch=InMemorySwitch(self.clock, self.allow_list, self.audit_log, self.serving),
-            similar=neighbours, manifest=self.manifests.get,
+            similar=similar or neighbours, manifest=self.manifests.get,
             bus_problem=lambda: None if self.bus_up else "no broker",
-            metrics_registry=registry or CollectorRegistry(), now_ms=self.clock)
+            metrics_registry=registry or CollectorRegistry(), now_ms=self.clock,
+            review=self.review, program=self.program,
+            requeue=Requeuer(self.review, self.bus, self.audit_log, self.clock))
         self.options = options or WebOptions(rate_limit_per_minute=UNLIMITED)
-        self.app: Flask = create_app(self.services, self.options, further_topics)
+        self.surface: Surface
+
+        def keep(surface: Surface) -> None:
+            self.surface = surface
+
+        self.app: Flask = create_app(self.services, self.options, [keep, *further_topics])
         # untyped, so that tests look into JSON answers without casts
         self.client: Any = self.app.test_client()
 

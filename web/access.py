@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict
 
 import structlog
 
 from recommender.ports import ApiKeys, AuditLog
-from recommender.types import AuditEntry, Role
+from recommender.types import ApiKey, AuditEntry, Role
 from web.errors import FieldError, ProblemError
-from web.operations import Who
+from web.operations import RouteTable, Who
+from web.pages.forms import ForgedForm, check_token
 from web.request_context import ApiRequest, this_request
 
 _log = structlog.get_logger("web")
@@ -22,13 +23,16 @@ class Access:
 
     def __init__(
         self,
-        who: Mapping[str, Who],
+        table: RouteTable,
         keys: ApiKeys,
         audit_log: AuditLog,
         keys_required: bool,
         now_ms: Callable[[], int],
+        session_key: Callable[[], ApiKey | None],
     ) -> None:
-        self._who = who
+        self._who = table.who
+        self._pages = table.pages
+        self._session_key = session_key
         self._keys = keys
         self._audit_log = audit_log
         self._keys_required = keys_required
@@ -45,7 +49,12 @@ class Access:
         if endpoint is None:  # no such route, or not by this method
             return
         who = self._who.get(endpoint, Who.ADMIN)
-        if who is Who.OPEN or request.method == "OPTIONS":
+        if request.method == "OPTIONS":
+            return
+        if endpoint in self._pages:
+            self._check_page(request, who)
+            return
+        if who is Who.OPEN:
             return
         environ = request.environ
         if "HTTP_AUTHORIZATION" in environ or "HTTP_X_API_KEY" in environ:
@@ -77,6 +86,18 @@ class Access:
         """Who acts, for the audit log: the key's id, or the address without one."""
         return _actor(this_request())
 
+    def _check_page(self, request: ApiRequest, who: Who) -> None:
+        if who is Who.ADMIN:
+            request.key = self._session_key()
+            if request.key is None:
+                raise self._unauthorized(request, who, "log in to see this page")
+        if request.method == "POST":
+            try:
+                check_token(request)
+            except ForgedForm:
+                self._audit(request, "400 forged form")
+                raise
+
     def _check_key(self, request: ApiRequest, who: Who) -> None:
         secret = _secret(request)
         key = self._keys.verify(secret) if secret else None
@@ -88,7 +109,8 @@ class Access:
             raise ProblemError(403, "this call needs an administrator's key")
 
     def _unauthorized(self, request: ApiRequest, who: Who, detail: str) -> ProblemError:
-        if who is Who.ADMIN:
+        # A page that is only looked at leads to the login: nothing was tried that needs an entry.
+        if who is Who.ADMIN and (request.endpoint not in self._pages or request.method == "POST"):
             self._audit(request, "401 no live key")
         return ProblemError(401, detail, headers={"WWW-Authenticate": "Bearer"})
 

@@ -182,10 +182,19 @@ class RetrainState(BaseModel):
     progress: dict[str, Any]
 
 
+class NextServed(BaseModel):
+    """What trainings will serve: the newest of the name that `follows` gives, once it has passed
+    the gate; none while the version that serves is `held`."""
+
+    held: bool
+    follows: str | None
+
+
 class ModelsAnswer(BaseModel):
     """All models, newest first."""
 
     serving: str | None
+    next: NextServed
     models: list[ModelLine]
     retrain: RetrainState
 

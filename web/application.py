@@ -15,6 +15,11 @@ from web.access import Access
 from web.identifiers import Identifiers
 from web.limits import AddressLimits
 from web.operations import RouteTable
+from web.pages import login, sessions
+from web.pages.admin import audit, keys, overview, settings, trace
+from web.pages.admin import events as admin_events
+from web.pages.admin import models as admin_models
+from web.pages.frame import Frame
 from web.reading import IDEMPOTENCY_KEY
 from web.request_context import ApiRequest, this_request
 from web.request_metrics import RequestMetrics, register_exporter, with_common_headers
@@ -23,6 +28,7 @@ from web.surface import Register, Surface
 from web.whole_response import WholeResponse
 
 _ROOT = Path(__file__).resolve().parent.parent
+_STATIC_KEPT_S = 365 * 24 * 3600
 TOPICS: tuple[Register, ...] = (
     events.register,
     catalogue.register,
@@ -31,6 +37,14 @@ TOPICS: tuple[Register, ...] = (
     models.register,
     health.register,
     documentation.register,
+    login.register,
+    overview.register,
+    admin_models.register,
+    admin_events.register,
+    trace.register,
+    keys.register,
+    settings.register,
+    audit.register,
 )
 
 
@@ -51,11 +65,15 @@ def create_app(
     """The application; `further_topics` add their routes after those of `TOPICS`."""
     app = Application("fairreel", root_path=str(_ROOT))
     app.config["MAX_CONTENT_LENGTH"] = options.request_body_max_bytes
+    # The addresses of static files change with their content (`Frame`).
+    app.config["SEND_FILE_MAX_AGE_DEFAULT"] = _STATIC_KEPT_S
     table = RouteTable(app)
     identifiers = Identifiers(services.now_ms)
     limits = AddressLimits(app, options, table.unlimited, services.telemetry, services.now_ms)
-    access = Access(table.who, services.api_keys, services.audit_log,
-                    options.client_keys_required, services.now_ms)
+    sessions.configure(app, options, table.is_page)
+    admin = sessions.AdminSession(services.api_keys, services.now_ms, options.session_s)
+    access = Access(table, services.api_keys, services.audit_log,
+                    options.client_keys_required, services.now_ms, admin.key)
     metrics = RequestMetrics(services.telemetry, identifiers.new)
 
     @app.before_request
@@ -66,8 +84,8 @@ def create_app(
         access.check(request)
 
     app.after_request(metrics.finish)
-    errors.register(app)
-    surface = Surface(table, services, options, access, limits, identifiers.new)
+    errors.register(app, table.pages, Frame(app, table).problem)
+    surface = Surface(table, services, options, access, limits, identifiers.in_order, admin)
     for register in (*TOPICS, *further_topics):
         register(surface)
     register_exporter(app, table, services.metrics_registry)

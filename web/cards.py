@@ -45,6 +45,8 @@ class Cards:
         self._version = -1
         self._cards = EncodedCards(catalogue)
         self._newest: tuple[Movie, ...] = ()
+        self._movies: dict[str, Movie] = {}
+        self._genres: tuple[str, ...] = ()
 
     def refresh(self) -> bool:
         """Encode the catalogue anew when it changed (also by another process).
@@ -58,12 +60,22 @@ class Cards:
         before = self._cards
         self._cards = EncodedCards(self._catalogue, movies)
         self._newest = tuple(sorted(movies, key=_newest_first))
+        self._movies = {movie.item_id: movie for movie in movies}
+        self._genres = tuple(sorted({genre for movie in movies for genre in movie.genres}))
         self._version = version
         return any(self._cards.get(item_id) != card for item_id, card in before.items())
 
     def encoded(self) -> EncodedCards:
         """The cards as they are now."""
         return self._cards
+
+    def movie(self, item_id: str) -> Movie | None:
+        """One film, without asking the store for those of the last refresh; None when unknown."""
+        return self._movies.get(item_id) or self._catalogue.movie(item_id)
+
+    def genres(self) -> tuple[str, ...]:
+        """All genres, in alphabetical order."""
+        return self._genres
 
     def newest(self, k: int, hidden: Set[str], genre: str | None) -> list[str]:
         """The k newest films (by year, then by arrival), what is shown while there is no model."""

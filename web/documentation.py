@@ -7,8 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from flask import Response, make_response, redirect, render_template
-from werkzeug.wrappers import Response as AnyResponse
+from flask import Response, make_response, render_template
 
 from web.answers import json_answer
 from web.openapi import openapi_document
@@ -46,10 +45,6 @@ class DocumentationRoutes:
 
     def __init__(self, table: RouteTable) -> None:
         self._document = _once(lambda: openapi_document(table.operations))
-
-    def root(self) -> AnyResponse:
-        """To the page: people type the address alone."""
-        return redirect("/docs", 302)
 
     def openapi(self) -> Response:
         """The document."""
@@ -157,8 +152,6 @@ def register(surface: Surface) -> None:
     """Add these routes."""
     routes = DocumentationRoutes(surface.table)
     surface.table.topic("documentation", (
-        (Operation("GET", "/", "To /docs", Who.OPEN, None, answer_type="text/html", status=302),
-         routes.root),
         (Operation("GET", "/openapi.json", "This document", Who.OPEN, None, answer_type=JSON),
          routes.openapi),
         (Operation("GET", "/docs", "This document as a page", Who.OPEN, None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -12,6 +12,7 @@ from flask import Flask, Response
 from flask_limiter import RateLimitExceeded
 from pydantic import BaseModel, ValidationError
 from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Response as AnyResponse
 
 from recommender.errors import (
     BusUnavailable,
@@ -22,6 +23,7 @@ from recommender.errors import (
     NothingToTrainOn,
     StoreUnavailable,
 )
+from recommender.key_changes import LastAdminKey
 from web.request_context import this_request
 from web.strict_json import MalformedJson
 
@@ -86,7 +88,7 @@ def as_problem(error: Exception) -> ProblemError | None:
             return ProblemError(400, str(error))
         case NotFound():
             return ProblemError(404, str(error))
-        case ModelRefused() | NothingToTrainOn() | LeaseLost():
+        case ModelRefused() | NothingToTrainOn() | LeaseLost() | LastAdminKey():
             return ProblemError(409, str(error))
         case StoreUnavailable(retry_after_s=seconds):
             return ProblemError(
@@ -124,12 +126,34 @@ def problem_answer(problem: ProblemError) -> Response:
     )
 
 
-def register(app: Flask) -> None:
-    """Make every error of the application answer by this mapping."""
-    app.register_error_handler(Exception, _answer)
+def register(app: Flask, pages: Collection[str],
+             as_page: Callable[[ProblemError], AnyResponse]) -> None:
+    """Make every error of the application answer by this mapping; those of pages by `as_page`."""
+
+    def answer(error: Exception) -> AnyResponse | HTTPException:
+        problem = _problem(error)
+        if isinstance(problem, HTTPException):
+            return problem
+        if not _wants_page(pages):
+            return problem_answer(problem)
+        try:
+            return as_page(problem)
+        except Exception:  # noqa: BLE001 (the request must still be answered)
+            _log.exception("problem_page_failed", request_id=this_request().request_id)
+            return problem_answer(problem)
+
+    app.register_error_handler(Exception, answer)
 
 
-def _answer(error: Exception) -> Response | HTTPException:
+def _wants_page(pages: Collection[str]) -> bool:
+    request = this_request()
+    if request.endpoint is None:  # no such address: people are told by a page, programs are not
+        return request.accept_mimetypes.best_match(
+            ("application/json", "text/html"), "application/json") == "text/html"
+    return request.endpoint in pages
+
+
+def _problem(error: Exception) -> ProblemError | HTTPException:
     if isinstance(error, HTTPException) and (error.code is None or error.code < 400):
         return error
     problem = as_problem(error)
@@ -148,7 +172,7 @@ def _answer(error: Exception) -> Response | HTTPException:
             status=problem.status,
             reason=str(error),
         )
-    return problem_answer(problem)
+    return problem
 
 
 def _kept_headers(error: HTTPException) -> dict[str, str]:

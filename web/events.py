@@ -1,4 +1,4 @@
-"""Events in: POST /rate, /watch and /events."""
+"""Events in: POST /rate, /watch, /undo and /events."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ from dataclasses import dataclass, field
 from flask import Response
 from pydantic import ValidationError
 
-from recommender.errors import InvalidField, NotFound
-from recommender.types import Acceptance, Event, Outcome
+from recommender.errors import InvalidField
+from recommender.types import Event, Outcome
 from web.answers import Accepted, BatchAnswer, RejectedLine, json_answer
 from web.errors import FieldError, ProblemError, field_errors
+from web.intake import OTHER_CONTENT, OVER_QUOTA, UNKNOWN_FILM, Intake
 from web.operations import NDJSON, Operation, Who
 from web.payloads import (
     BODY_OF,
     EventBody,
     RateBody,
     SearchBody,
+    UndoBody,
     ViewBody,
     WatchBody,
     parse_event,
@@ -26,10 +28,6 @@ from web.reading import IDEMPOTENCY_KEY, idempotency_key, json_body, ndjson_body
 from web.request_context import this_request
 from web.strict_json import MalformedJson, parse_object
 from web.surface import Surface
-
-_OTHER_CONTENT = "an event of this id was accepted with other content"
-_OVER_QUOTA = "more ratings in an hour than an account may give"
-_UNKNOWN_FILM = "is not in the catalogue"
 
 
 @dataclass(slots=True)
@@ -46,12 +44,9 @@ class EventRoutes:
     """Answers once the outbox has the events on disk."""
 
     def __init__(self, surface: Surface) -> None:
-        services, options = surface.services, surface.options
-        self._outbox = services.outbox
-        self._catalogue = services.catalogue
-        self._telemetry = services.telemetry
-        self._now_ms = services.now_ms
-        self._open = options.catalogue_open
+        options = surface.options
+        self._intake = Intake(surface.services, options.catalogue_open)
+        self._now_ms = surface.services.now_ms
         self._lines_max = options.batch_lines_max
         self._access = surface.access
         self._new_id = surface.new_id
@@ -64,11 +59,15 @@ class EventRoutes:
         """Take a watch."""
         return self._accept_one(WatchBody)
 
+    def undo(self) -> Response:
+        """Take back a rating, a watch and a view."""
+        return self._accept_one(UndoBody)
+
     def events(self) -> Response:
         """Take many events; bad lines do not keep out the good ones."""
         batch = self._read(ndjson_body(this_request()))
         accepted = duplicates = 0
-        acceptances = self._outbox.accept(batch.events) if batch.events else []
+        acceptances = self._intake.accept(batch.events)
         for line, acceptance in zip(batch.lines, acceptances, strict=True):
             match acceptance.outcome:
                 case Outcome.ACCEPTED:
@@ -76,10 +75,9 @@ class EventRoutes:
                 case Outcome.DUPLICATE:
                     duplicates += 1
                 case Outcome.CONFLICT:
-                    batch.reject(line, FieldError(field="event_id", reason=_OTHER_CONTENT))
+                    batch.reject(line, FieldError(field="event_id", reason=OTHER_CONTENT))
                 case Outcome.OVER_QUOTA:
-                    batch.reject(line, FieldError(field="user_id", reason=_OVER_QUOTA))
-        self._count(accepted, duplicates)
+                    batch.reject(line, FieldError(field="user_id", reason=OVER_QUOTA))
         batch.rejected.sort(key=lambda rejected: rejected.line)
         rejected = [line.model_dump() for line in batch.rejected]
         return json_answer(
@@ -92,21 +90,8 @@ class EventRoutes:
         parsed = parse_event(body, parse_object(json_body(request)), now_ms)
         event_id = self._event_id(parsed, idempotency_key(request))
         self._access.require_user(parsed.user_id)
-        event = parsed.event(event_id, now_ms)
-        if event.item_id is not None and not self._takes(event.item_id):
-            raise NotFound(f"item_id {event.item_id} {_UNKNOWN_FILM}")
-        return self._answer(self._outbox.accept([event])[0])
-
-    def _answer(self, acceptance: Acceptance) -> Response:
-        if acceptance.outcome is Outcome.CONFLICT:
-            raise ProblemError(
-                409, _OTHER_CONTENT, [FieldError(field="event_id", reason=_OTHER_CONTENT)]
-            )
-        if acceptance.outcome is Outcome.OVER_QUOTA:
-            retry_s = acceptance.retry_after_s or 3600
-            raise ProblemError(429, _OVER_QUOTA, headers={"Retry-After": str(retry_s)})
+        acceptance = self._intake.accept_one(parsed.event(event_id, now_ms))
         duplicate = acceptance.outcome is Outcome.DUPLICATE
-        self._count(int(not duplicate), int(duplicate))
         return json_answer(
             {"status": "accepted", "event_id": acceptance.event_id, "duplicate": duplicate}
         )
@@ -117,9 +102,6 @@ class EventRoutes:
         if body.event_id is not None and body.event_id != header:
             raise InvalidField("event_id", "differs from the Idempotency-Key header")
         return header
-
-    def _takes(self, item_id: str) -> bool:
-        return self._open or self._catalogue.movie(item_id) is not None
 
     def _read(self, body: bytes) -> _Batch:
         batch = _Batch()
@@ -141,13 +123,13 @@ class EventRoutes:
             event = parsed.event(parsed.event_id or self._new_id(), now_ms)
             item_id = event.item_id
             if item_id is not None and item_id not in films:
-                films[item_id] = self._takes(item_id)
+                films[item_id] = self._intake.takes(item_id)
             if not self._access.may_act_for(event.user_id):
                 foreign = event.user_id
                 reason = "the key is bound to another user"
                 batch.reject(line, FieldError(field="user_id", reason=reason))
             elif item_id is not None and not films[item_id]:
-                batch.reject(line, FieldError(field="item_id", reason=_UNKNOWN_FILM))
+                batch.reject(line, FieldError(field="item_id", reason=UNKNOWN_FILM))
             else:
                 batch.lines.append(line)
                 batch.events.append(event)
@@ -162,12 +144,6 @@ class EventRoutes:
         if not lines:
             raise MalformedJson("the body is empty")
         return iter(lines)
-
-    def _count(self, accepted: int, duplicates: int) -> None:
-        if accepted:
-            self._telemetry.events_accepted(accepted)
-        if duplicates:
-            self._telemetry.events_duplicate(duplicates)
 
 
 def _line(text: bytes, now_ms: int) -> EventBody:
@@ -188,8 +164,11 @@ def register(surface: Surface) -> None:
                    headers=(IDEMPOTENCY_KEY,), errors=errors), routes.rate),
         (Operation("POST", "/watch", "Tell that a film was watched", Who.CLIENT, Accepted,
                    body=(WatchBody,), headers=(IDEMPOTENCY_KEY,), errors=errors), routes.watch),
+        (Operation("POST", "/undo", "Take back the user's rating, watch and view of a film; a "
+                   "later one brings it back", Who.CLIENT, Accepted, body=(UndoBody,),
+                   headers=(IDEMPOTENCY_KEY,), errors=errors), routes.undo),
         (Operation("POST", "/events", "Send many events, one JSON object a line, each with a "
-                   "type: rate, watch, view or search", Who.CLIENT, BatchAnswer,
-                   body=(RateBody, WatchBody, ViewBody, SearchBody), body_type=NDJSON,
+                   "type: rate, watch, view, search or undo", Who.CLIENT, BatchAnswer,
+                   body=(RateBody, WatchBody, ViewBody, SearchBody, UndoBody), body_type=NDJSON,
                    errors=(503,)), routes.events),
     ))

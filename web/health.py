@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import structlog
 from flask import Response
 
-from recommender.errors import StoreUnavailable
 from web.answers import HealthAnswer, ReadyAnswer, json_answer
 from web.operations import Operation, Who
+from web.readiness import NEEDED, OK, Readiness
 from web.services import Services
 from web.surface import Surface
-
-_log = structlog.get_logger("web")
-_OK = "ok"
 
 
 class HealthRoutes:
     """Answers without a key and without a limit."""
 
     def __init__(self, services: Services) -> None:
-        self._store = services.store
-        self._outbox = services.outbox
+        self._readiness = Readiness(services)
         self._serving = services.serving
-        self._bus_problem = services.bus_problem
         self._now_ms = services.now_ms
         self._started_at_ms = services.now_ms()
 
@@ -42,35 +36,11 @@ class HealthRoutes:
 
     def ready(self) -> Response:
         """503 without store or model; degraded while the bus is away or the outbox refuses."""
-        checks = {
-            "store": self._store_check(),
-            "model": _OK if self._serving.current() is not None else "no model yet",
-            "bus": self._bus_check(),
-            "outbox": self._outbox_check(),
-        }
-        if checks["store"] != _OK or checks["model"] != _OK:
+        checks = self._readiness.checks()
+        if any(checks[name] != OK for name in NEEDED):
             return json_answer({"status": "unavailable", "checks": checks}, 503)
-        all_ok = all(check == _OK for check in checks.values())
+        all_ok = all(check == OK for check in checks.values())
         return json_answer({"status": "ready" if all_ok else "degraded", "checks": checks})
-
-    def _store_check(self) -> str:
-        try:
-            self._store.last_sequence()
-        except StoreUnavailable as error:
-            _log.warning("store_unavailable", reason=str(error))
-            return "does not answer"
-        return _OK
-
-    def _bus_check(self) -> str:
-        return self._bus_problem() or _OK
-
-    def _outbox_check(self) -> str:
-        try:
-            self._outbox.depth()
-        except StoreUnavailable as error:
-            _log.warning("outbox_unavailable", reason=str(error))
-            return "does not answer"
-        return _OK
 
 
 def register(surface: Surface) -> None:

@@ -6,6 +6,7 @@ from flask import Response
 
 from recommender.errors import NotFound
 from recommender.retraining import RetrainStatus
+from recommender.types import ServingChoice
 from web.answers import (
     ModelAnswer,
     ModelsAnswer,
@@ -29,6 +30,7 @@ class ModelRoutes:
     def __init__(self, surface: Surface) -> None:
         services = surface.services
         self._allow_list = services.allow_list
+        self._first_choice = surface.options.model_followed
         self._manifest = services.manifest
         self._switch = services.switch
         self._retrain = services.retrain
@@ -39,6 +41,7 @@ class ModelRoutes:
         serving = self._allow_list.serving()
         return json_answer({
             "serving": None if serving is None else serving.version_id,
+            "next": self._next_served(),
             "models": [model_line(record) for record in self._allow_list.records()],
             "retrain": _retrain_answer(self._retrain.status()),
         })
@@ -72,6 +75,10 @@ class ModelRoutes:
             raise ProblemError(409, "a retrain is under way already")
         return json_answer({"status": "accepted", "retrain": _retrain_answer(answer.status)}, 202)
 
+    def _next_served(self) -> dict[str, object]:
+        choice = self._allow_list.choice() or ServingChoice(self._first_choice)
+        return {"held": choice.held, "follows": choice.name}
+
     def _now_serving(self, status: str, version_id: str) -> Response:
         record = self._allow_list.find(version_id)
         if record is None:
@@ -97,11 +104,12 @@ def register(surface: Surface) -> None:
     routes = ModelRoutes(surface)
     retrain = surface.limits.special(surface.options.retrain_limit, routes.retrain)
     surface.table.topic("models", (
-        (Operation("GET", "/models", "All models and the newest retrain", Who.ADMIN,
-                   ModelsAnswer, errors=(503,)), routes.models),
+        (Operation("GET", "/models", "All models, what serves next, and the newest retrain",
+                   Who.ADMIN, ModelsAnswer, errors=(503,)), routes.models),
         (Operation("GET", "/models/<version>", "A model and its manifest", Who.ADMIN,
                    ModelAnswer, errors=(404, 503)), routes.model),
-        (Operation("POST", "/switch", "Serve another model", Who.ADMIN, SwitchAnswer,
+        (Operation("POST", "/switch", "Serve another model: a name is followed by later trainings, "
+                   "a version holds", Who.ADMIN, SwitchAnswer,
                    query=SwitchQuery, errors=(404, 409, 503)), routes.switch),
         (Operation("POST", "/models/retrain", "Retrain now", Who.ADMIN, RetrainRequested,
                    status=202, errors=(409, 503)), retrain),

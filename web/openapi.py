@@ -26,7 +26,7 @@ _Mode = Literal["validation", "serialization"]
 
 def openapi_document(operations: Iterable[Operation]) -> dict[str, Any]:
     """The document as JSON values; paths in the order of the table."""
-    table = list(operations)
+    table = [operation for operation in operations if not operation.page]
     references, definitions = models_json_schema(
         sorted(set(_models(table)), key=lambda pair: (pair[0].__name__, pair[1])),
         ref_template=_REF,

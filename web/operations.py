@@ -32,6 +32,10 @@ class Operation:
     further statuses under which `answer` comes. `errors` lists statuses beyond those that follow
     from the rest: 401, 403 and 429 by `who` and `limited`, 422 by query, body and path, 400, 413
     and 415 by body.
+
+    A `page` is for browsers: visitors and administrators are known by their session, forms carry
+    a token, errors are pages, and the OpenAPI document leaves it out. `menu` is its name in the
+    menu of all pages for the same people.
     """
 
     method: str
@@ -48,16 +52,26 @@ class Operation:
     errors: tuple[int, ...] = ()
     other_answers: tuple[int, ...] = ()
     limited: bool = True
+    page: bool = False
+    menu: str | None = None
+
+
+def page(method: str, rule: str, summary: str, who: Who, menu: str | None = None) -> Operation:
+    """A page, or a form of one."""
+    return Operation(method, rule, summary, who, None, answer_type="text/html", page=True,
+                     menu=menu)
 
 
 class RouteTable:
-    """All operations of an application. `who` and `unlimited` are keyed by endpoint."""
+    """All operations of an application. `who`, `unlimited` and `pages` are keyed by endpoint."""
 
     def __init__(self, app: Flask) -> None:
         self._app = app
         self.operations: list[Operation] = []
         self.who: dict[str, Who] = {"static": Who.OPEN}
-        self.unlimited: set[str] = set()
+        self.unlimited: set[str] = {"static"}
+        self.pages: set[str] = set()
+        self._page_starts: set[str] = set()
 
     def topic(
         self, name: str, routes: Iterable[tuple[Operation, Callable[..., Any]]]
@@ -77,3 +91,14 @@ class RouteTable:
         self.who[endpoint] = operation.who
         if not operation.limited:
             self.unlimited.add(endpoint)
+        if operation.page:
+            self.pages.add(endpoint)
+            self._page_starts.add(_start(operation.rule))
+
+    def is_page(self, path: str) -> bool:
+        """Whether pages lie under the first part of this path: known before the route is."""
+        return _start(path) in self._page_starts
+
+
+def _start(path: str) -> str:
+    return path.split("/", 2)[1] if path.startswith("/") else path

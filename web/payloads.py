@@ -52,7 +52,8 @@ def _on_a_step(value: float) -> float:
     return value
 
 
-def _printable(value: str) -> str:
+def printable(value: str) -> str:
+    """The text, refused when it holds control characters."""
     if any(ord(character) < 32 or ord(character) == 127 for character in value):
         raise PydanticCustomError("printable", "must not hold control characters")
     return value
@@ -113,7 +114,7 @@ TimestampMs = Annotated[
         }
     ),
 ]
-Text = Annotated[str, StringConstraints(max_length=500), AfterValidator(_printable)]
+Text = Annotated[str, StringConstraints(max_length=500), AfterValidator(printable)]
 K = Annotated[int, Field(ge=1, le=100), BeforeValidator(_whole_number)]
 
 _ITEM = Field(
@@ -179,17 +180,24 @@ class ViewBody(EventBody):
     item_id: Id = _ITEM
 
 
+class UndoBody(EventBody):
+    """Takes back the user's rating, watch and view of a film, as of the timestamp."""
+
+    kind = EventType.UNDO
+    item_id: Id = _ITEM
+
+
 class SearchBody(EventBody):
     """A search."""
 
     kind = EventType.SEARCH
     query: Annotated[
-        str, StringConstraints(min_length=1, max_length=500), AfterValidator(_printable)
+        str, StringConstraints(min_length=1, max_length=500), AfterValidator(printable)
     ]
 
 
 BODY_OF: dict[str, type[EventBody]] = {
-    body.kind.value: body for body in (RateBody, WatchBody, ViewBody, SearchBody)
+    body.kind.value: body for body in (RateBody, WatchBody, ViewBody, SearchBody, UndoBody)
 }
 
 

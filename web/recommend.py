@@ -39,10 +39,12 @@ from web.recommendation_answer import (
     origin_of,
 )
 from web.request_context import this_request
-from web.services import ServedModel, ServingState
+from web.services import ServedModel, Services, ServingState
 from web.surface import Register, Surface
 
 VARIANT = "A"
+CHOSEN = "chosen"
+"""The variant of lists from a model that someone picked: no part of any comparison."""
 # Part of the contract, built later: refused rather than silently without effect.
 NOT_YET = frozenset({"diversity", "model"})
 # What is kept or remembered has to be small and likely to come again: memory stays bounded.
@@ -101,12 +103,13 @@ class Lists:
 
     def __init__(self, kept: KeptUsers[EncodedUser, EncodedAnswer],
                  load: Callable[[str], History], cards: Cards, serving: ServingState,
-                 keep_lists: bool) -> None:
+                 keep_lists: bool, variant: str = VARIANT) -> None:
         self._kept = kept
         self._load = load
         self._cards = cards
         self._serving = serving
         self._keep_lists = keep_lists
+        self.variant = variant
         self._origin: tuple[ServedModel | None, Origin] = None, origin_of(None)
 
     def answer(self, user_id: str, options: RecommendOptions) -> EncodedAnswer:
@@ -125,6 +128,15 @@ class Lists:
                 user.keep(options, answer)
         return answer
 
+    def forget(self, user_id: str) -> None:
+        """Make the next list of a user from what the store then knows."""
+        self._kept.forget([user_id])
+
+    def of_model(self, served: ServedModel) -> Lists:
+        """Lists of this model whatever serves; none is kept, and their variant tells them apart."""
+        return Lists(KeptUsers(self._load, 0), self._load, self._cards, ServingState(served),
+                     keep_lists=False, variant=CHOSEN)
+
     def _compute(self, served: ServedModel, user_id: str,
                  user: KeptUser[EncodedUser, EncodedAnswer],
                  options: RecommendOptions) -> EncodedAnswer:
@@ -133,7 +145,7 @@ class Lists:
         if of is not served:
             origin = origin_of(served)
             self._origin = served, origin
-        return encode_answer(user_id, options.k, recommendation, origin, VARIANT,
+        return encode_answer(user_id, options.k, recommendation, origin, self.variant,
                              user.history_version, self._cards.encoded())
 
     def _newest(self, user_id: str, options: RecommendOptions) -> EncodedAnswer:
@@ -145,19 +157,37 @@ class Lists:
             tuple(items), (Reason(ReasonKind.NEW),) * len(items),
             is_personalized=False, fallback=Fallback.NO_MODEL, from_model=0)
         return encode_answer(user_id, options.k, recommendation, origin_of(None),
-                             VARIANT, history.version, self._cards.encoded())
+                             self.variant, history.version, self._cards.encoded())
 
 
-class RecommendRoutes:
-    """Answers, logs and counts."""
+class Answers:
+    """Gives lists as answers, each with the id of its request, logged and counted."""
 
-    def __init__(self, surface: Surface, lists: Lists) -> None:
-        services = surface.services
-        self._lists = lists
-        self._access = surface.access
+    def __init__(self, services: Services) -> None:
         self._now_ms = services.now_ms
         self._log = services.response_log
         self._count = services.telemetry.recommendation
+
+    def give(self, lists: Lists, user_id: str, options: RecommendOptions, request_id: str,
+             started: float) -> bytes:
+        """The JSON of `RecommendAnswer`; `started` is a time of the performance counter."""
+        answer = lists.answer(user_id, options)
+        now_ms = self._now_ms()
+        self._log.record(AnsweredRecord(
+            request_id, now_ms, user_id, lists.variant, answer.model_version,
+            answer.history_version, answer.is_personalized, 200,
+            int((perf_counter() - started) * 1e6), answer.text))
+        self._count(answer.kind)
+        return answer.text.complete(request_id, now_ms)
+
+
+class RecommendRoutes:
+    """Gives lists to the callers of the API."""
+
+    def __init__(self, surface: Surface, lists: Lists) -> None:
+        self._lists = lists
+        self._access = surface.access
+        self._answers = Answers(surface.services)
 
     def recommend(self) -> Response:
         """The user is in the query."""
@@ -173,14 +203,8 @@ class RecommendRoutes:
         parse = _remembered if len(query) <= REMEMBERED_QUERY_MAX_BYTES else _parse
         user_id, options = parse(query, path_user)
         self._access.require_user(user_id)
-        answer = self._lists.answer(user_id, options)
-        now_ms = self._now_ms()
-        body = answer.text.complete(request.request_id, now_ms)
-        self._log.record(AnsweredRecord(
-            request.request_id, now_ms, user_id, VARIANT, answer.model_version,
-            answer.history_version, answer.is_personalized, 200,
-            int((perf_counter() - request.started) * 1e6), answer.text))
-        self._count(answer.kind)
+        body = self._answers.give(self._lists, user_id, options, request.request_id,
+                                  request.started)
         return Response(body, content_type=JSON)
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
 from prometheus_client import CollectorRegistry
@@ -14,11 +15,14 @@ from recommender.ports import (
     ApiKeys,
     AuditLog,
     Catalogue,
+    EventReview,
     EventStore,
     Outbox,
+    ProgramState,
     ResponseLog,
     Telemetry,
 )
+from recommender.requeue import Requeued
 from recommender.retraining import RetrainAnswer, RetrainStatus
 
 ServedModel: TypeAlias = serving_state.ServedModel[Any]
@@ -62,6 +66,23 @@ class SimilarFilms(Protocol):
         ...
 
 
+class Requeue(Protocol):
+    """Puts events of dead letters back on their topics. Writes the audit entry under `actor`."""
+
+    def one(self, sequence: int, actor: str) -> Requeued:
+        """The event of this letter, also when that was done before.
+
+        Raises:
+            NotFound: no such letter.
+            BusUnavailable: nothing is known to be published.
+        """
+        ...
+
+    def matching(self, text: str, actor: str) -> Requeued:
+        """Those of open letters with this text, as many as one call takes."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
     """What the routes call.
@@ -87,11 +108,34 @@ class Services:
     bus_problem: Callable[[], str | None]
     metrics_registry: CollectorRegistry
     now_ms: Callable[[], int]
+    review: EventReview
+    requeue: Requeue
+    program: ProgramState
+
+
+@dataclass(frozen=True, slots=True)
+class SettingInForce:
+    """A setting as people may see it: its name and value as text, where the value comes from.
+
+    `source` is default, environment or .env; `value` of a secret says only whether there is one.
+    """
+
+    group: str
+    name: str
+    value: str
+    source: str
+    about: str
 
 
 @dataclass(frozen=True, slots=True)
 class WebOptions:
-    """Plain values. `limits_storage_uri` is a storage of the `limits` library."""
+    """Plain values. `limits_storage_uri` is a storage of the `limits` library.
+
+    `session_secret` signs the cookies of the pages, which end after `session_s`; `login_limit` is
+    a limit of attempts by address. `model_followed` is the name that trainings serve as long as
+    nobody has chosen another. `page_wait_s` is how long a page waits for what its visitor did to
+    be applied. `settings` are shown to administrators.
+    """
 
     client_keys_required: bool = False
     catalogue_open: bool = True
@@ -103,4 +147,11 @@ class WebOptions:
     retrain_limit: str = "6 per minute"
     limits_storage_uri: str = "window-memory://"
     trusted_proxies: int = 0
+    model_followed: str = "transition_knn"
     cors_origins: tuple[str, ...] = ()
+    session_secret: bytes = field(default_factory=lambda: secrets.token_bytes(32))
+    session_s: int = 12 * 3600
+    cookies_secure: bool = False
+    login_limit: str = "10 per minute"
+    page_wait_s: float = 1.0
+    settings: tuple[SettingInForce, ...] = ()

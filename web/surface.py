@@ -8,12 +8,17 @@ from dataclasses import dataclass
 from web.access import Access
 from web.limits import AddressLimits
 from web.operations import RouteTable
+from web.pages.sessions import AdminSession
 from web.services import Services, WebOptions
 
 
 @dataclass(frozen=True, slots=True)
 class Surface:
-    """The application being made. `new_id` makes time-ordered ids of 36 characters."""
+    """The application being made.
+
+    `new_id` makes ids of 36 characters, each above the last; `admin` is the session of who is
+    logged in.
+    """
 
     table: RouteTable
     services: Services
@@ -21,6 +26,7 @@ class Surface:
     access: Access
     limits: AddressLimits
     new_id: Callable[[], str]
+    admin: AdminSession
 
 
 Register = Callable[[Surface], None]

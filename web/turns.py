@@ -19,12 +19,14 @@ from typing import TYPE_CHECKING, Any
 from werkzeug.wsgi import get_content_length
 
 from recommender.ports import AuditLog, Outbox
+from recommender.review import AuditFilter, NumberedEntry, Page
 from recommender.types import Acceptance, AuditEntry, Event
+from web.errors import ProblemError
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-SHORT_CALLS = frozenset({"/recommend", "/rate", "/watch"})
+SHORT_CALLS = frozenset({"/recommend", "/rate", "/watch", "/undo"})
 _SHORT_PREFIX = "/recommend/"
 
 
@@ -87,8 +89,8 @@ def _read_ahead(environ: WSGIEnvironment, limit: int) -> None:
         while length > 0 and (part := stream.read(length)):
             parts.append(part)
             length -= len(part)
-    except (OSError, ValueError):
-        return  # the client is gone: the application reads the same error and answers it
+    except (OSError, ValueError, ProblemError):
+        return  # gone, or not let in: the application reads the same error and answers it
     environ["wsgi.input"] = BytesIO(b"".join(parts))
 
 
@@ -128,3 +130,9 @@ class PatientAuditLog:
     def entries(self, limit: int = 100) -> list[AuditEntry]:
         """As `ports.AuditLog.entries`."""
         return self._audit_log.entries(limit)
+
+    def search(
+        self, wanted: AuditFilter, before: int | None = None, limit: int = 50
+    ) -> Page[NumberedEntry]:
+        """As `ports.AuditLog.search`."""
+        return self._audit_log.search(wanted, before, limit)

@@ -58,7 +58,11 @@ class HeldLease:
     ) -> None:  # fmt: skip
         self._done.set()
         self._thread.join()
-        self._leases.release(self._job, self._token)
+        try:
+            self._leases.release(self._job, self._token)
+        except StoreUnavailable as error:
+            # The work is done, or has an error of its own; the lease ends by itself.
+            _log.warning("lease_not_released", job=self._job, reason=str(error))
 
     def _keep(self) -> None:
         renewed_at = time.monotonic()

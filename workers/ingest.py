@@ -16,9 +16,9 @@ from recommender.topics import EVENT_TOPICS
 from recommender.types import Applied, Record, TopicPartition
 from workers.dead_letter_post import DeadLetterPost
 
-OnApplied = Callable[[Collection[str], int, int, float | None], None]
-"""Called after each commit: users in the batch, events applied, duplicates, freshness (the age
-in seconds of the oldest event of the batch since it was received; None without events)."""
+OnApplied = Callable[[Collection[str], Applied, float | None], None]
+"""Called after each commit: users in the batch, what was done, freshness (the age in seconds of
+the oldest event of the batch since it was received; None without events)."""
 
 INGEST = "ingest"
 """The consumer group of the replicas' ingest workers."""
@@ -36,6 +36,10 @@ class IngestWorker:
     changes nothing. A record that cannot be applied becomes a dead letter and never blocks.
     While the store takes nothing the partitions are paused, and polled all the same: whoever is
     silent for long loses its place in the group.
+
+    Attributes:
+        behind: records not yet applied, as of the last second.
+        waits_for: the failure after which it pauses before it tries again, None while all is well.
     """
 
     def __init__(
@@ -67,6 +71,8 @@ class IngestWorker:
         self._followed: set[TopicPartition] | None = None
         self._next_apply_s = 0.0
         self._next_lag_s = 0.0
+        self.behind = 0
+        self.waits_for: str | None = None
         self._thread = threading.Thread(target=self._run, name="ingest", daemon=True)
 
     def start(self) -> None:
@@ -96,11 +102,14 @@ class IngestWorker:
             try:
                 self._turn()
                 pause_s = _PAUSE_MIN_S
+                self.waits_for = None
                 continue
             except (BusUnavailable, StoreUnavailable) as error:
+                self.waits_for = str(error)
                 _log.warning("ingest_waits", pause_s=pause_s, error=str(error))
                 bus_away = isinstance(error, BusUnavailable)
-            except Exception:  # noqa: BLE001  ending here would stop the intake for good
+            except Exception as error:  # noqa: BLE001  ending here would stop the intake for good
+                self.waits_for = repr(error)
                 _log.exception("ingest_failed", pause_s=pause_s)
             self._followed = None
             if not bus_away:
@@ -196,7 +205,7 @@ class IngestWorker:
                 self._telemetry.freshness(freshness_s)
             if self._on_applied is not None:
                 users = set(frame[Columns.USER])
-                self._on_applied(users, done.applied, done.duplicates, freshness_s)
+                self._on_applied(users, done, freshness_s)
         except Exception:  # noqa: BLE001  see above
             _log.exception("announcement_of_applied_events_failed")
 
@@ -206,9 +215,12 @@ class IngestWorker:
             return
         self._next_lag_s = now_s + _LAG_EVERY_S
         ends = self._bus.end_offsets(self._topics)
+        total = 0
         for partition in self._followed or ():
             behind = max(0, ends.get(partition, 0) - consumer.position(partition))
             self._telemetry.consumer_lag(partition.topic, partition.partition, behind)
+            total += behind
+        self.behind = total
 
 
 def offsets_group(group: str, cluster_id: str) -> str:

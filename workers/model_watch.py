@@ -101,6 +101,10 @@ class ModelWatch(Generic[Bundle]):
         """
         return self._change("rollback", reference, actor)
 
+    def refused(self) -> dict[str, str]:
+        """Version ids that it was to serve and refused, with the cause; until they are served."""
+        return {version_id: cause for version_id, (cause, _) in list(self._refused.items())}
+
     def _change(self, action: str, reference: str | None, actor: str) -> ServedModel[Bundle]:
         with self._lock:
             try:

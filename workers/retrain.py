@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 
 from recommender.ports import AuditLog, Telemetry
-from recommender.retraining import RetrainAnswer, RetrainStatus
+from recommender.retraining import TAIL_LINES, RetrainAnswer, RetrainStatus
 from recommender.types import AuditEntry
 from workers.child_process import ChildProcess, ChildResult
 
@@ -107,7 +107,8 @@ class Retrainer:
         _log.info("retrain_finished", outcome=outcome, seconds=seconds)
 
     def _take_line(self, line: Mapping[str, Any]) -> None:
-        self._status = replace(self._status, progress=line)
+        tail = (*self._status.tail, line)[-TAIL_LINES:]
+        self._status = replace(self._status, progress=line, tail=tail)
         if line.get("event") == "model" and line.get("passed") is False:
             self._telemetry.gate_refusal(str(line.get("reason")))
             _log.warning("model_refused_by_gate", **{k: v for k, v in line.items() if k != "event"})

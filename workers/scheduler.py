@@ -11,6 +11,8 @@ import structlog
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
+from workers.job_runs import JobRuns
+
 _log = structlog.get_logger(__name__)
 
 
@@ -36,6 +38,7 @@ JOBS = (
     Job("queue_gauges", interval=1.0, misfire_grace_s=5, quiet=True),
     Job("foreign_changes", interval=1.0, misfire_grace_s=5, quiet=True),
     Job("cards", interval=5.0, misfire_grace_s=5, quiet=True),
+    Job("traffic", interval=10.0, misfire_grace_s=5, quiet=True),
 )
 
 
@@ -44,6 +47,7 @@ def build_scheduler(
     intervals: Mapping[str, float],
     first_delays_s: Mapping[str, float] | None = None,
     jobs: tuple[Job, ...] = JOBS,
+    runs: JobRuns | None = None,
 ) -> BackgroundScheduler:
     """A scheduler with all jobs, not started. Runs of one job never overlap; missed ones merge.
 
@@ -52,6 +56,7 @@ def build_scheduler(
         intervals: seconds by the name of the setting.
         first_delays_s: seconds until the first run where it is not one interval.
         jobs: the table.
+        runs: notes each run.
 
     Raises:
         KeyError: a job without an action or setting.
@@ -64,7 +69,7 @@ def build_scheduler(
         interval = intervals[job.interval] if isinstance(job.interval, str) else job.interval
         delay = (first_delays_s or {}).get(job.name, interval)
         scheduler.add_job(
-            logged(job, actions[job.name]), "interval", id=job.name, seconds=interval,
+            logged(job, actions[job.name], runs), "interval", id=job.name, seconds=interval,
             next_run_time=now + timedelta(seconds=delay), misfire_grace_time=job.misfire_grace_s,
             coalesce=True, max_instances=1,
         )  # fmt: skip
@@ -78,21 +83,27 @@ def first_delay_s(last_ms: int | None, now_ms: int, interval_s: float) -> float:
     return min(max(interval_s - (now_ms - last_ms) / 1000, 0.0), interval_s)
 
 
-def logged(job: Job, action: Callable[[], object]) -> Callable[[], None]:
+def logged(
+    job: Job, action: Callable[[], object], runs: JobRuns | None = None
+) -> Callable[[], None]:
     """The action with log lines for started, completed and failed, and the seconds it took."""
+    noted = runs or JobRuns()
 
     def run() -> None:
         began = time.monotonic()
+        noted.began(job.name)
         if not job.quiet:
             _log.info("job_started", job=job.name)
         try:
             action()
-        except Exception:  # noqa: BLE001 (a failed run must not end the schedule)
+        except Exception as error:  # noqa: BLE001 (a failed run must not end the schedule)
             seconds = round(time.monotonic() - began, 3)
+            noted.ended(job.name, seconds, f"{type(error).__name__}: {error}")
             _log.exception("job_failed", job=job.name, seconds=seconds)
             return
+        seconds = round(time.monotonic() - began, 3)
+        noted.ended(job.name, seconds)
         if not job.quiet:
-            seconds = round(time.monotonic() - began, 3)
             _log.info("job_completed", job=job.name, seconds=seconds)
 
     return run

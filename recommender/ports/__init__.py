@@ -8,7 +8,8 @@ from recommender.ports.access import ApiKeys, AuditLog
 from recommender.ports.catalogue import Catalogue, Imports
 from recommender.ports.events import Consumer, EventBus, EventStore, Outbox, RelayQueue
 from recommender.ports.models import AllowList, JobLeases
-from recommender.ports.observation import ResponseLog, Telemetry
+from recommender.ports.observation import ProgramState, ResponseLog, Telemetry
+from recommender.ports.review import EventReview
 
 __all__ = [
     "AllowList",
@@ -17,10 +18,12 @@ __all__ = [
     "Catalogue",
     "Consumer",
     "EventBus",
+    "EventReview",
     "EventStore",
     "Imports",
     "JobLeases",
     "Outbox",
+    "ProgramState",
     "RelayQueue",
     "ResponseLog",
     "Telemetry",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from recommender.review import AuditFilter, NumberedEntry, Page
 from recommender.types import ApiKey, AuditEntry, Role
 
 
@@ -24,6 +25,10 @@ class ApiKeys(Protocol):
         """End a key; False when it is unknown or ended."""
         ...
 
+    def end_sessions(self, key_id: str, at_ms: int) -> None:
+        """End all logins with this key that began at `at_ms` or before."""
+        ...
+
     def keys(self) -> list[ApiKey]:
         """All, also the revoked."""
         ...
@@ -38,4 +43,10 @@ class AuditLog(Protocol):
 
     def entries(self, limit: int = 100) -> list[AuditEntry]:
         """Newest first."""
+        ...
+
+    def search(
+        self, wanted: AuditFilter, before: int | None = None, limit: int = 50
+    ) -> Page[NumberedEntry]:
+        """Newest first, below the number `before`."""
         ...

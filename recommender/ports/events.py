@@ -212,10 +212,11 @@ class EventStore(Protocol):
         `frame` has the columns of `recommender.schemas.Columns.EVENT`, validated. An event id
         applied before changes nothing: the same content (`event_codec.same_row`) is a duplicate,
         other content a conflict, stored as the dead letter that `set_aside` makes of it (only
-        counted without). The state does not depend on the order of application:
-        a rating is replaced only by one with a later (timestamp, event_id). Unknown films get
-        a placeholder. A dead letter of the same (cluster, topic, partition, offset) is kept
-        once.
+        counted without). The state does not depend on the order of application: a rating is
+        replaced only by one with a later (timestamp, event_id), and an undo takes back what its
+        user did with its film up to its own (timestamp, event_id), also what is applied after it.
+        Unknown films get a placeholder, though not from an undo. A dead letter of the same
+        (cluster, topic, partition, offset) is kept once.
         """
         ...
 
@@ -225,6 +226,17 @@ class EventStore(Protocol):
 
     def history(self, user_id: str) -> History:
         """All that is known of a user; empty for one never seen."""
+        ...
+
+    def history_version(self, user_id: str) -> int:
+        """The version that `history` would have; grows with each event that changes it."""
+        ...
+
+    def users_between(self, after: int, until: int, limit: int) -> set[str] | None:
+        """Users of the applied events with a sequence number above `after` up to `until`.
+
+        None when these are more than `limit` events.
+        """
         ...
 
     def event_chunks(self, after_sequence: int, rows: int) -> Iterator[pd.DataFrame]:

@@ -1,9 +1,12 @@
-"""What is kept and counted of the work: answers, metrics."""
+"""What is kept and counted of the work: answers, metrics, the state of all that runs."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
+from recommender.program_state import JobState, PartState
+from recommender.traffic import TrafficMinute
 from recommender.types import AnsweredRecord
 
 
@@ -22,8 +25,22 @@ class ResponseLog(Protocol):
         """Return when everything recorded before the call is on disk."""
         ...
 
+    def newest_of(
+        self, user_id: str, limit: int = 20, among: int = 50_000
+    ) -> list[AnsweredRecord]:
+        """A user's last answers, newest first, as far as they are `among` the newest of all."""
+        ...
+
     def dropped(self) -> int:
         """Answers dropped since the start."""
+        ...
+
+    def waiting(self) -> int:
+        """Answers not on disk yet."""
+        ...
+
+    def failures(self) -> int:
+        """Failed writes since the start; each was tried again."""
         ...
 
     def close(self) -> None:
@@ -100,6 +117,26 @@ class Telemetry(Protocol):
         """Answers not logged: the queue was full."""
         ...
 
+    def body_refused(self) -> None:
+        """A request answered 503: too many threads waited for bodies."""
+        ...
+
     def rate_limiter_failed(self) -> None:
         """A request let through because the limiter failed."""
+        ...
+
+
+class ProgramState(Protocol):
+    """How the threads and jobs of this process do, and what it has answered lately."""
+
+    def parts(self) -> Sequence[PartState]:
+        """Each worker."""
+        ...
+
+    def jobs(self) -> Sequence[JobState]:
+        """Each job of the schedule."""
+        ...
+
+    def minutes(self) -> Sequence[TrafficMinute]:
+        """The last hour, oldest minute first; empty in the first minute."""
         ...

@@ -30,6 +30,7 @@ def upgrade() -> None:
         sa.Column("user_id", text(128), nullable=True),
         sa.Column("created_at_ms", sa.BigInteger(), nullable=False),
         sa.Column("revoked_at_ms", sa.BigInteger(), nullable=True),
+        sa.Column("sessions_ended_ms", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("key_id", name="pk_api_keys"),
         sa.UniqueConstraint("secret_sha256", name="uq_api_keys_secret_sha256"),
     )
@@ -85,6 +86,9 @@ def upgrade() -> None:
         sa.Column("key", text(256), nullable=True),
         sa.Column("value", sa.LargeBinary(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("timestamp_ms", sa.BigInteger(), nullable=False),
+        sa.Column("requeued_at_ms", sa.BigInteger(), nullable=True),
+        sa.Column("requeued_by", text(128), nullable=True),
         sa.PrimaryKeyConstraint("sequence", name="pk_dead_letters"),
         sa.UniqueConstraint(
             "cluster_id", "topic", "partition", "offset",
@@ -171,10 +175,21 @@ def upgrade() -> None:
         sa.Column("changed_at_ms", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("slot", name="pk_serving_choice"),
     )
+    op.create_table(
+        "tombstones",
+        sa.Column("user_id", text(128), nullable=False),
+        sa.Column("item_id", text(128), nullable=False),
+        sa.Column("timestamp_ms", sa.BigInteger(), nullable=False),
+        sa.Column("event_id", text(256), nullable=False),
+        sa.Column("sequence", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("user_id", "item_id", name="pk_tombstones"),
+        sqlite_with_rowid=False,
+    )
 
 
 def downgrade() -> None:
     """Drop them."""
+    op.drop_table("tombstones")
     op.drop_table("serving_choice")
     op.drop_table("searches")
     op.drop_table("people")

@@ -1,0 +1,120 @@
+"""`make screenshots`: pictures of the pages over the demo world.
+
+Without arguments the few that README shows, into docs/screenshots. With --all FOLDER every page,
+360 and 1280 pixels wide, light and dark, to be looked at.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import re
+import sys
+import tempfile
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from playwright.sync_api import Page, ViewportSize
+
+from benchmarks.browser import DESK, PHONE, chromium
+from benchmarks.demo import KNOWN_USER, make_demo
+from benchmarks.people import People, Person
+from benchmarks.program import ROOT, Program
+from benchmarks.visits import Visit, example_values, visits
+from recommender.simulate import WorldSpec
+
+KEPT = ROOT / "docs" / "screenshots"
+_QUALITY = 55
+_MAX_BYTES = 60_000
+Scheme = Literal["light", "dark"]
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A page in a window."""
+
+    name: str
+    visit: Visit
+    window: ViewportSize
+    scheme: Scheme = "light"
+
+
+FOR_README = (
+    Picture("discovery", Visit("/", Person.KNOWN), DESK),
+    Picture("start-phone", Visit("/", Person.NEW), PHONE),
+    Picture("film-phone-dark", Visit("/film/<item_id>", Person.KNOWN), PHONE, "dark"),
+    Picture("admin", Visit("/admin", Person.ADMIN), DESK),
+    Picture("models", Visit("/admin/models", Person.ADMIN), DESK),
+)
+
+
+def every_page() -> list[Picture]:
+    """Each visit in both widths and both colour schemes."""
+    sizes: tuple[tuple[str, ViewportSize], ...] = (("1280", DESK), ("360", PHONE))
+    schemes: tuple[Scheme, ...] = ("light", "dark")
+    return [
+        Picture(f"{_file_name(visit.rule)}-{visit.person.name.lower()}-{width}-{scheme}",
+                visit, window, scheme)
+        for visit in visits() for width, window in sizes for scheme in schemes
+    ]
+
+
+def take(people: People, picture: Picture, path: str, whole: bool) -> bytes:
+    """The picture as WebP; `whole` shows the page down to its end."""
+    with closing(people.context(picture.visit.person, viewport=picture.window,
+                                color_scheme=picture.scheme)) as context:
+        page = context.new_page()
+        page.goto(path)
+        page.wait_for_load_state("networkidle")
+        return _capture(page, whole)
+
+
+def _capture(page: Page, whole: bool) -> bytes:
+    # Chromium's own WebP: a third of a PNG, and no library to shrink one.
+    session = page.context.new_cdp_session(page)
+    taken = session.send("Page.captureScreenshot", {
+        "format": "webp", "quality": _QUALITY, "captureBeyondViewport": whole})
+    return base64.b64decode(taken["data"])
+
+
+def _file_name(rule: str) -> str:
+    return re.sub(r"[^a-z]+", "-", rule.replace("<", "").lower()).strip("-") or "discovery"
+
+
+def some_traffic(program: Program) -> None:
+    """Requests and ratings, so that the overview has something to show."""
+    for n in range(1, 121):
+        user = f"u{n}"
+        answer = program.ask("GET", f"/recommend?user_id={user}&k=10").json()
+        film = answer["recommendations"][n % 5]["item_id"]
+        program.ask("POST", "/rate", {"user_id": user, "item_id": film, "rating": 1 + n % 5})
+
+
+def main() -> None:
+    """Make the world, take the pictures, tell their sizes."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--all", type=Path, metavar="FOLDER", help="every page, into FOLDER")
+    arguments = parser.parse_args()
+    pictures = every_page() if arguments.all else FOR_README
+    target: Path = arguments.all or KEPT
+    target.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="screenshots-") as folder:
+        demo = make_demo(Path(folder), WorldSpec())
+        with demo.program.start(), chromium() as browser:
+            some_traffic(demo.program)
+            people = People(browser, demo.program.address, demo.admin_secret, KNOWN_USER)
+            examples = example_values(demo.program, people)
+            for picture in pictures:
+                image = take(people, picture, picture.visit.address(examples),
+                             whole=arguments.all is not None)
+                if not arguments.all and len(image) > _MAX_BYTES:
+                    sys.exit(f"{picture.name}: {len(image):,} bytes, more than {_MAX_BYTES:,}")
+                (target / f"{picture.name}.webp").write_bytes(image)
+                print(f"{target / picture.name}.webp  {len(image) / 1024:.0f} KiB")
+
+
+if __name__ == "__main__":
+    main()

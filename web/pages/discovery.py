@@ -1,0 +1,110 @@
+"""The first page: films for this visitor, and for someone new films to pick from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from flask import Response, url_for
+from pydantic import BaseModel
+from werkzeug.wrappers import Response as AnyResponse
+
+from recommender.serving import Fallback, RecommendOptions
+from web.errors import ProblemError
+from web.pages import frame
+from web.pages.acts import LATER, Done
+from web.pages.desk import Desk
+from web.pages.film_cards import listed
+from web.pages.onboarding import PICK_RATING, SHOWN, SUGGESTED
+from web.payloads import K, Text
+from web.reading import path_id, query_parameters
+from web.recommend import Answers
+from web.request_context import this_request
+
+FILMS, FILMS_MAX = 12, 48
+
+
+class DiscoveryQuery(BaseModel):
+    """Which list is shown; a field left empty counts as not given."""
+
+    k: K = FILMS
+    genre: Text = ""
+    model: Text = ""
+
+    def address(self) -> str:
+        """The address of this page."""
+        return url_for("discovery.discovery", **self.model_dump(exclude_defaults=True))
+
+
+class DiscoveryRoutes:
+    """Shows the very answer that /recommend gives, logged and counted as there."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._answers = Answers(desk.surface.services)
+
+    def discovery(self) -> Response:
+        """The page."""
+        return self._page()
+
+    def act(self) -> AnyResponse:
+        """Rate, watch or take back, from a card."""
+        done = self._desk.acts.perform()
+        return self._page(done) if frame.is_fragment() else self._back(done.text)
+
+    def pick(self) -> AnyResponse:
+        """Take the films that someone new picked."""
+        wanted = dict.fromkeys(this_request().form.getlist("item_id"))
+        if len(wanted) > SHOWN:
+            raise ProblemError(422, f"more than {SHOWN} films")
+        films = [self._desk.acts.film(path_id("item_id", item_id)) for item_id in wanted]
+        acceptances, applied = self._desk.acts.rate_all(films, PICK_RATING)
+        refused = sum(a.retry_after_s is not None for a in acceptances)
+        text = _picked(len(films) - refused, refused, applied)
+        return self._page(told=text) if frame.is_fragment() else self._back(text)
+
+    def choose(self) -> AnyResponse:
+        """Go by an existing user, in development."""
+        user_id = this_request().form.get("user_id", "").strip()
+        self._desk.visitors.choose(user_id)
+        frame.notice(f"You are {user_id} now.")
+        return frame.see("discovery.discovery")
+
+    def _back(self, text: str) -> AnyResponse:
+        frame.notice(text)
+        return frame.see("discovery.discovery", **_asked().model_dump(exclude_defaults=True))
+
+    def _page(self, done: Done | None = None, told: str = "") -> Response:
+        desk, asked = self._desk, _asked()
+        who = desk.visitors.current()
+        answer = None if who is None else self._answer(who, asked)
+        new = answer is None or answer["fallback"] == Fallback.NEW_USER
+        films = [] if answer is None else listed(
+            answer["recommendations"], asked.genre or None, desk.cards)
+        return frame.page(
+            "visitor/discovery.html", who=who, asked=asked, answer=answer, films=films,
+            done=done, told=told, new=new, starters=desk.starters.films() if new else (),
+            suggested=SUGGESTED, genres=desk.genre_choices(), models=desk.models.offered(),
+            may_choose=desk.visitors.may_choose, lately=desk.visitors.lately(), films_max=FILMS_MAX)
+
+    def _answer(self, who: str, asked: DiscoveryQuery) -> dict[str, Any]:
+        request = this_request()
+        options = RecommendOptions(min(asked.k, FILMS_MAX), genre=asked.genre or None)
+        body = self._answers.give(self._desk.models.lists(asked.model or None), who, options,
+                                  request.request_id, request.started)
+        answer: dict[str, Any] = orjson.loads(body)
+        return answer
+
+
+def _asked() -> DiscoveryQuery:
+    return query_parameters(DiscoveryQuery, this_request())
+
+
+def _picked(kept: int, refused: int, applied: bool) -> str:
+    words = [f"{kept} {'film' if kept == 1 else 'films'} taken into your history."] if kept else []
+    if refused:
+        words.append(f"{refused} more {'was' if refused == 1 else 'were'} not taken: these are "
+                     "more ratings in an hour than one may give.")
+    if kept and not applied:
+        words.append(LATER)
+    return " ".join(words)

@@ -1,0 +1,72 @@
+"""Lists through the eyes of another model than the one that serves."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from threading import Lock
+
+from recommender.errors import NotFound
+from recommender.types import LOADABLE, ModelRecord, ModelStatus
+from web.pages.frame import moment
+from web.recommend import Lists
+from web.services import ServedModel
+from web.surface import Surface
+
+LoadModel = Callable[[ModelRecord], ServedModel]
+_LOADED_MAX = 2
+
+
+class ModelChoice:
+    """For development, and for administrators: others get what serves.
+
+    `load` verifies a model's files before it reads them; the two models used last stay loaded.
+    """
+
+    def __init__(self, surface: Surface, lists: Lists, load: LoadModel) -> None:
+        self._for_all = not surface.options.client_keys_required
+        self._admin = surface.admin
+        self._allow_list = surface.services.allow_list
+        self._lists = lists
+        self._load = load
+        self._loaded: OrderedDict[str, Lists] = OrderedDict()
+        self._lock = Lock()
+
+    def offered(self) -> list[tuple[str, str]]:
+        """(value, text): the serving model, then by version id the newest other one of each name.
+
+        Empty for those who may not choose, and when there is no other.
+        """
+        if not self._allowed():
+            return []
+        newest: dict[str, ModelRecord] = {}
+        for record in self._allow_list.records():
+            if record.status in LOADABLE and record.status is not ModelStatus.SERVING:
+                newest.setdefault(record.name, record)
+        others = [(record.version_id, f"{record.name}, {moment(record.created_at_ms)[:16]}")
+                  for record in newest.values()]
+        return [("", "The one that serves"), *others] if others else []
+
+    def lists(self, version_id: str | None) -> Lists:
+        """The lists of a model, those of the serving one for None.
+
+        Raises:
+            NotFound: there is no such model that may be loaded, or others may choose only.
+            ModelRefused: its files are not those that were published.
+        """
+        if version_id is None:
+            return self._lists
+        record = self._allow_list.find(version_id) if self._allowed() else None
+        if record is None or record.status not in LOADABLE or record.version_id != version_id:
+            raise NotFound(f"there is no model {version_id} to choose")
+        with self._lock:
+            found = self._loaded.get(version_id)
+            if found is None:
+                found = self._loaded[version_id] = self._lists.of_model(self._load(record))
+            self._loaded.move_to_end(version_id)
+            if len(self._loaded) > _LOADED_MAX:
+                self._loaded.popitem(last=False)
+        return found
+
+    def _allowed(self) -> bool:
+        return self._for_all or self._admin.key() is not None
