@@ -25,10 +25,11 @@ from events_composition import EventSide, open_events, refuse_to_leave_events
 from recommender.bundle import ModelBundle
 from recommender.errors import ModelRefused
 from recommender.kept import KeptUsers
+from recommender.ports import ApiKeys, Catalogue
 from recommender.serving import EncodedUser, similar
 from recommender.serving_state import ServedModel, ServingState
 from recommender.traffic import TrafficHistory
-from recommender.types import Applied, ModelRecord
+from recommender.types import Applied, History, ModelRecord
 from settings import Settings
 from settings_in_force import settings_in_force
 from web import recommend
@@ -41,7 +42,7 @@ from web.recommendation_answer import EncodedAnswer
 from web.request_context import add_request_id
 from web.services import Services, WebOptions
 from web.surface import Register
-from web.turns import PatientAuditLog, PatientOutbox, Turns
+from web.turns import PatientAuditLog, PatientOutbox, Turns, patiently
 from workers.bus_watch import BusWatch
 from workers.foreign_changes import ForeignChanges
 from workers.ingest import INGEST, IngestWorker, offsets_group
@@ -127,7 +128,9 @@ class _Parts:
     retrainer: Retrainer
     snapshot: SnapshotJob
     kept: KeptUsers[EncodedUser, EncodedAnswer]
+    load: Callable[[str], History]
     cards: Cards
+    turns: Turns
 
 
 def compose(settings: Settings, further_topics: Iterable[Register] = ()) -> Application:
@@ -160,6 +163,10 @@ def _open(settings: Settings) -> _Parts:
     cards.refresh()
     events = open_events(settings)
     refuse_to_leave_events(events, lambda log: side.store.offsets(offsets_group(INGEST, log)))
+    turns = Turns(settings.request_body_max_bytes)
+    load, newest_version = side.store.history, side.store.history_version
+    if side.remote:
+        load, newest_version = turns.patient(load), turns.patient(newest_version)
     return _Parts(
         settings, side, events, None if events.queue is None else BusWatch(events.bus),
         open_response_log(settings), telemetry, state,
@@ -167,23 +174,21 @@ def _open(settings: Settings) -> _Parts:
         Retrainer(_child("train", "--json"), settings.training_timeout_s, telemetry, side.audit,
                   now_ms),
         SnapshotJob(_child("snapshot", "--json"), settings.training_timeout_s),
-        _kept_users(settings, side), cards,
+        KeptUsers(load, settings.kept_users_max, newest_version if settings.replicas > 1 else None),
+        load, cards, turns,
     )
 
 
-def _kept_users(
-    settings: Settings, side: StoreSide
-) -> KeptUsers[EncodedUser, EncodedAnswer]:
-    newest_version = side.store.history_version if settings.replicas > 1 else None
-    return KeptUsers(side.store.history, settings.kept_users_max, newest_version)
-
-
 def _flask(parts: _Parts, program: Workers, further_topics: Iterable[Register]) -> Flask:
-    side, turns = parts.side, Turns(parts.settings.request_body_max_bytes)
+    side, turns = parts.side, parts.turns
+    catalogue: Catalogue = side.catalogue
+    api_keys: ApiKeys = side.api_keys
+    if side.remote:
+        catalogue = patiently(catalogue, turns, "movie")
+        api_keys = patiently(api_keys, turns, "verify")
     services = Services(
-        outbox=PatientOutbox(parts.events.outbox, turns), store=side.store,
-        catalogue=side.catalogue,
-        response_log=parts.responses, allow_list=side.allow_list, api_keys=side.api_keys,
+        outbox=PatientOutbox(parts.events.outbox, turns), store=side.store, catalogue=catalogue,
+        response_log=parts.responses, allow_list=side.allow_list, api_keys=api_keys,
         audit_log=PatientAuditLog(side.audit, turns), telemetry=parts.telemetry,
         serving=parts.state,
         retrain=parts.retrainer, switch=parts.watch, similar=similar,
@@ -193,12 +198,12 @@ def _flask(parts: _Parts, program: Workers, further_topics: Iterable[Register]) 
         review=side.review, requeue=Requeuer(side.review, parts.events.bus, side.audit, now_ms),
         program=program,
     )
-    lists = Lists(parts.kept, side.store.history, parts.cards, parts.state,
+    lists = Lists(parts.kept, parts.load, parts.cards, parts.state,
                   parts.settings.kept_lists)
     flask = create_app(services, _web_options(parts.settings),
                        [recommend.topic(lists),
                         visitor_pages.topic(lists, parts.cards, _loader(parts.settings)),
-                        *further_topics])
+                        *further_topics], turns.given_up)
     slots = BodySlots(parts.settings.body_threads(), parts.telemetry.body_refused)
     in_turn = turns.wrap(flask.wsgi_app)
     flask.wsgi_app = slots.wrap(in_turn)  # type: ignore[method-assign,assignment]

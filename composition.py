@@ -37,6 +37,11 @@ class StoreSide:
     leases: SqlJobLeases
     review: SqlEventReview
 
+    @property
+    def remote(self) -> bool:
+        """Whether a query may wait for a network."""
+        return self.engine.dialect.name != "sqlite"
+
     def close(self) -> None:
         """Let go of the database."""
         self.engine.dispose()

@@ -104,8 +104,8 @@ class Settings(BaseSettings):
     """URL of the event store: `sqlite:///<file>` or `postgresql+psycopg://<user>@<host>/<database>`;
     default: SQLite in the data folder."""
     log_url: str | None = None
-    """URL of the outbox and embedded log, which belongs to one process; default: SQLite in the data
-    folder."""
+    """URL of the outbox and embedded log; default: SQLite in the data folder. An embedded log
+    belongs to one process; with Kafka replicas may share the outbox on PostgreSQL."""
     responses_url: str | None = None
     """URL of the response log; default: SQLite in the data folder. On PostgreSQL all three may be
     one database."""

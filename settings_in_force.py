@@ -52,7 +52,7 @@ def groups() -> Iterator[tuple[str, list[str]]]:
 
 def shown(name: str, value: object) -> str:
     """The value as text; passwords in URLs and whole secrets are left out."""
-    if value is None:
+    if value is None or value == "":
         return "none"
     if isinstance(value, SecretStr | SecretBytes) or _SECRET_NAME.search(name):
         return _HIDDEN if value else "none"
@@ -60,6 +60,8 @@ def shown(name: str, value: object) -> str:
         return "yes" if value else "no"
     if isinstance(value, Enum):
         return str(value.value)
+    if isinstance(value, dict):
+        return ", ".join(f"{key}: {shown(name, entry)}" for key, entry in value.items()) or "none"
     if isinstance(value, list | tuple):
         return ", ".join(shown(name, entry) for entry in value) or "none"
     return without_passwords(str(value)) if isinstance(value, str | Path) else str(value)

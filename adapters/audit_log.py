@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import Engine, insert, select
 
 from adapters.bulk_insert import fetch_columns
 from adapters.database import reading, writing
+from adapters.storable_text import storable
 from adapters.tables import audit_log
 from recommender.review import AuditFilter, NumberedEntry, Page
 from recommender.types import AuditEntry
@@ -22,8 +25,7 @@ class SqlAuditLog:
     def append(self, entry: AuditEntry) -> None:
         """As `ports.AuditLog.append`."""
         with writing(self._engine) as connection:
-            values = {field: getattr(entry, field) for field in _FIELDS}
-            connection.execute(insert(audit_log).values(values))
+            connection.execute(insert(audit_log).values(_row(entry)))
 
     def entries(self, limit: int = 100) -> list[AuditEntry]:
         """As `ports.AuditLog.entries`."""
@@ -52,3 +54,9 @@ class SqlAuditLog:
         found.sort(key=lambda row: row[0], reverse=True)
         entries = tuple(NumberedEntry(row[0], AuditEntry(*row[1:])) for row in found[:limit])
         return Page(entries, entries[-1].sequence if len(found) > limit else None)
+
+def _row(entry: AuditEntry) -> dict[str, Any]:
+    """What a request or a command line put into an entry must not keep it from being written."""
+    texts = {name: getattr(entry, name) for name in _FIELDS[1:]}
+    lengths = {name: getattr(audit_log.c[name].type, "length", None) for name in texts}
+    return {"at_ms": entry.at_ms} | {n: storable(text, lengths[n]) for n, text in texts.items()}

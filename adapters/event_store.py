@@ -30,6 +30,7 @@ from sqlalchemy import (
 from adapters.applied_rows import NOTHING_INSERTED, insert_once, last_sequence, rows_of
 from adapters.bulk_insert import ColumnQuery, bulk_insert, fetch_columns
 from adapters.database import reading, writing
+from adapters.storable_text import storable
 from adapters.tables import (
     applied_events,
     consumer_offsets,
@@ -259,17 +260,12 @@ def _store_dead_letters(connection: Connection, letters: Sequence[DeadLetter]) -
         dead_letters,
         _LETTER_COLUMNS,
         [
-            (*_place(d), d.key and _storable(d.key)[:_KEY_MAX], d.value, _storable(d.reason),
+            (*_place(d), d.key and storable(d.key, _KEY_MAX), d.value, storable(d.reason),
              d.timestamp_ms)
             for d in letters
         ],
         'ON CONFLICT (cluster_id, topic, partition, "offset") DO NOTHING',
     )
-
-
-def _storable(text: str) -> str:
-    """Without what a database refuses in text: a letter has to be kept whatever came."""
-    return text.replace("\0", "\N{SYMBOL FOR NULL}").encode(errors="replace").decode()
 
 
 def _in_order(

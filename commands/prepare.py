@@ -38,8 +38,8 @@ def prepare(settings: Settings, data: Path | None) -> None:
         UnreadableImport: `data` holds nothing usable.
         StoreUnavailable: a database cannot be opened or written, or the log is another's.
     """
-    from commands.train import run_training
     from bus_settings import Bus
+    from commands.train import run_training
     from composition import IMPORT_CACHE_KIB, open_store
     from events_composition import open_events
 

@@ -1,7 +1,7 @@
 """`make screenshots`: pictures of the pages over the demo world.
 
-Without arguments the few that README shows, into docs/screenshots. With --all FOLDER every page,
-360 and 1280 pixels wide, light and dark, to be looked at.
+Without arguments the few that README shows, into docs/screenshots, after minutes of traffic. With
+--all FOLDER every page, 360 and 1280 pixels wide, light and dark, to be looked at.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import base64
 import re
 import sys
 import tempfile
+import time
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,7 @@ from recommender.simulate import WorldSpec
 KEPT = ROOT / "docs" / "screenshots"
 _QUALITY = 55
 _MAX_BYTES = 60_000
+_TRAFFIC_S = 200  # the overview shows minutes
 Scheme = Literal["light", "dark"]
 
 
@@ -83,13 +85,23 @@ def _file_name(rule: str) -> str:
     return re.sub(r"[^a-z]+", "-", rule.replace("<", "").lower()).strip("-") or "discovery"
 
 
-def some_traffic(program: Program) -> None:
-    """Requests and ratings, so that the overview has something to show."""
-    for n in range(1, 121):
-        user = f"u{n}"
+def some_traffic(program: Program, admin_secret: str, seconds: float) -> None:
+    """Lists, ratings and two retrains over this time, so that the charts have points."""
+    admin = {"Authorization": f"Bearer {admin_secret}"}
+    began = time.monotonic()
+    retrains = [began + seconds / 3, began + 2 * seconds / 3]
+    n = 0
+    while n < 100 or time.monotonic() < began + seconds:
+        n += 1
+        user = f"u{1 + n * 7 % 900}"
         answer = program.ask("GET", f"/recommend?user_id={user}&k=10").json()
         film = answer["recommendations"][n % 5]["item_id"]
         program.ask("POST", "/rate", {"user_id": user, "item_id": film, "rating": 1 + n % 5})
+        if seconds:
+            time.sleep(0.1)
+            if retrains and time.monotonic() > retrains[0]:
+                retrains.pop(0)
+                program.ask("POST", "/models/retrain", headers=admin)
 
 
 def main() -> None:
@@ -104,7 +116,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="screenshots-") as folder:
         demo = make_demo(Path(folder), WorldSpec())
         with demo.program.start(), chromium() as browser:
-            some_traffic(demo.program)
+            some_traffic(demo.program, demo.admin_secret, 0 if arguments.all else _TRAFFIC_S)
             people = People(browser, demo.program.address, demo.admin_secret, KNOWN_USER)
             examples = example_values(demo.program, people)
             for picture in pictures:

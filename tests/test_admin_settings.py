@@ -71,6 +71,15 @@ def test_settings_named_as_secrets_are_hidden_whole(name: str) -> None:
     assert shown("session_secret_file", Path("k/s")) == "k/s"
 
 
+def test_empty_values_are_shown_as_none_and_maps_entry_by_entry() -> None:
+    rows = by_name(Settings(kafka_topic_names={"ratings": "movielog", "browse-events": "seen"},
+                            kafka_key_password="open-sesame"))
+    assert rows["kafka_topic_names"].value == "ratings: movielog, browse-events: seen"
+    assert by_name(Settings())["kafka_topic_names"].value == "none"
+    assert rows["kafka_topic_prefix"].value == "none"
+    assert rows["kafka_key_password"].value == "(hidden)"
+
+
 def test_the_page_shows_them_by_group() -> None:
     desk = logged_in(settings=(
         SettingInForce("Web server", "FAIRREEL_PORT", "5012", "environment", "Port <b>"),

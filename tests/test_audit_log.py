@@ -28,6 +28,14 @@ def test_entries_come_back_newest_first_also_after_a_restart(tmp_path: Path, kin
     assert again.entries(limit=1) == [entry(9)]
 
 
+def test_whatever_a_request_holds_the_entry_is_written(tmp_path: Path, kind: str) -> None:
+    log = SqlAuditLog(new_database(tmp_path, "store", kind))
+    log.append(AuditEntry(1, "a" * 999, "GET /models/\0", "/models/\0\ud800", "401", "x" * 9999))
+    (found,) = log.entries()
+    assert (found.actor, found.action) == ("a" * 128, "GET /models/\N{SYMBOL FOR NULL}")
+    assert (found.target, len(found.detail)) == ("/models/\N{SYMBOL FOR NULL}?", 9999)
+
+
 def test_an_entry_that_cannot_be_written_is_an_error(tmp_path: Path, kind: str) -> None:
     engine = new_database(tmp_path, "store", kind)
     log = SqlAuditLog(engine)

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from threading import Event
 
 import pytest
@@ -14,8 +19,12 @@ from adapters.database import reading
 from adapters.job_leases import DatabaseClockMs, SqlJobLeases
 from recommender.errors import LeaseLost, StoreUnavailable
 from recommender.types import ModelStatus
+from tests.databases_of_tests import database_url
 from tests.store_of_tests import engine
 from workers.held_lease import HeldLease
+from workers.shared_schedule import SharedSchedule
+
+ROOT = Path(__file__).resolve().parent.parent
 
 __all__ = ["engine"]  # a fixture
 
@@ -146,3 +155,113 @@ def test_the_work_is_told_when_the_store_is_away_for_too_long(leases: SqlJobLeas
     with HeldLease(Away(leases._engine), "j", 1, 0.6, lost.set):
         assert lost.wait(5)
     assert 0.35 < time.monotonic() - began <= 0.9
+
+
+# A process that holds the lease and publishes when it is told to. Its own clock is an hour slow.
+HOLDER = """
+import sys, time
+real = time.time
+time.time = lambda: real() - 3600
+from adapters.allow_list import SqlAllowList
+from adapters.database import open_database
+from adapters.job_leases import SqlJobLeases
+from recommender.errors import LeaseLost
+from recommender.types import ModelStatus
+from workers.held_lease import HeldLease
+from adapters.json_log import configure_json_log
+configure_json_log("ERROR")
+engine = open_database(sys.argv[1], "store")
+leases = SqlJobLeases(engine)
+token = leases.acquire("j", "the child", 2.0)
+with HeldLease(leases, "j", token, 2.0, lambda: None) as lease:
+    print(token, flush=True)
+    sys.stdin.readline()
+    try:
+        SqlAllowList(engine).register(
+            "20261121T003000Z", "knn", ModelStatus.AVAILABLE, "0" * 64, 1, None, lease.fencing)
+        print("published", flush=True)
+    except LeaseLost:
+        print("lease lost", flush=True)
+"""
+
+
+@pytest.fixture
+def holder(tmp_path: Path, kind: str, engine: Engine) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, database_url(tmp_path, "store", kind)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT,
+    )  # fmt: skip
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def said(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    return process.stdout.readline().strip()
+
+
+def tell(process: subprocess.Popen[str]) -> None:
+    assert process.stdin is not None
+    process.stdin.write("\n")
+    process.stdin.flush()
+
+
+def acquired(leases: SqlJobLeases, within_s: float = 10.0) -> int:
+    deadline = time.monotonic() + within_s
+    while (token := leases.acquire("j", "ours", 60)) is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    return token
+
+
+def test_a_process_that_renews_keeps_the_job_whatever_its_own_clock_says(
+    holder: subprocess.Popen[str], leases: SqlJobLeases, engine: Engine
+) -> None:
+    assert int(said(holder)) == 1
+    watched_until = time.monotonic() + 3
+    while time.monotonic() < watched_until:
+        assert leases.acquire("j", "ours", 60) is None
+        time.sleep(0.05)
+    tell(holder)
+    assert said(holder) == "published"
+    assert acquired(leases) == 2
+
+
+def test_a_process_that_was_stopped_for_too_long_publishes_nothing(
+    holder: subprocess.Popen[str], leases: SqlJobLeases, engine: Engine
+) -> None:
+    assert int(said(holder)) == 1
+    holder.send_signal(signal.SIGSTOP)
+    token = acquired(leases)
+    assert token == 2
+    assert publish(engine, token) == 1
+    tell(holder)
+    holder.send_signal(signal.SIGCONT)
+    assert said(holder) == "lease lost"
+    assert [record.version for record in SqlAllowList(engine).records()] == [1]
+    assert leases.renew("j", token, 60)
+
+
+def test_a_killed_process_leaves_the_job_to_the_next(
+    holder: subprocess.Popen[str], leases: SqlJobLeases
+) -> None:
+    assert int(said(holder)) == 1
+    holder.kill()
+    begun = time.monotonic()
+    assert acquired(leases) == 2
+    assert time.monotonic() - begun < 6
+
+
+def test_replicas_share_the_runs_of_a_job(leases: SqlJobLeases) -> None:
+    ran: list[str] = []
+    runs = [
+        SharedSchedule(leases, name).shared("train", 0.5, lambda name=name: ran.append(name))  # type: ignore[misc]
+        for name in "ab"
+    ]
+    for _ in range(2):
+        for run in runs:
+            run()
+        time.sleep(0.5)
+    runs[1]()
+    assert ran == ["a", "a", "b"]

@@ -89,6 +89,13 @@ def test_in_production_replicas_are_refused_while_each_has_a_log_of_its_own() ->
         replicas(profile="production")
 
 
+def test_replicas_with_kafka_may_share_the_outbox_and_with_it_the_hourly_ratings() -> None:
+    safe = {"bus": "kafka", "limits_storage_url": "redis://cache"}
+    assert replicas(**safe, log_url=POSTGRESQL, profile="production").log() == POSTGRESQL
+    with pytest.raises(ValidationError, match=r"replicas: .*ratings_per_hour.*one PostgreSQL"):
+        replicas(**safe, profile="production")
+
+
 @pytest.mark.parametrize("url", ["redis://cache:6379/0", "rediss://:secret@cache/1",
                                  "redis+unix:///run/redis.sock"])
 def test_limits_are_counted_in_redis_when_it_is_named(url: str) -> None:
@@ -143,5 +150,6 @@ def test_what_cannot_work_with_kafka_is_named(values: dict[str, Any], named: str
 
 
 def test_a_password_does_not_show_when_settings_are_printed() -> None:
-    settings = Settings(**{**KAFKA, **LOGIN, "kafka_security_protocol": "SASL_SSL"})
-    assert "secret" not in repr(settings) and "secret" not in str(settings)
+    login = {**LOGIN, "kafka_password": "open-sesame", "kafka_security_protocol": "SASL_SSL"}
+    settings = Settings(**{**KAFKA, **login})
+    assert "open-sesame" not in repr(settings) and "open-sesame" not in str(settings)

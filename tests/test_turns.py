@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from web.turns import Turns
+from web.turns import Turns, patiently
 
 
 class Rooms:
@@ -87,3 +87,30 @@ def test_giving_up_a_turn_that_one_does_not_have_does_nothing() -> None:
     rooms = Rooms()
     call_at_once(turns.wrap(rooms), "/rate")
     assert rooms.most == 1
+
+
+def test_methods_made_patient_run_beside_each_other_and_the_rest_is_as_it_was() -> None:
+    class Part:
+        value = 7
+
+        def __init__(self) -> None:
+            self.all_waiting = threading.Barrier(4, timeout=10)
+
+        def slow(self, by: int) -> int:
+            self.all_waiting.wait()  # only passes when all four wait here at once
+            return self.value + by
+
+        def quick(self) -> int:
+            return self.value
+
+    turns = Turns()
+    part = patiently(Part(), turns, "slow")
+    answers: list[int] = []
+
+    def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        answers.append(part.slow(by=1))
+        return []
+
+    call_at_once(turns.wrap(app), "/recommend")
+    assert answers == [8] * 4
+    assert (part.quick(), part.value) == (7, 7)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager, nullcontext
 from typing import TypeVar, cast
 
 import structlog
@@ -43,7 +44,9 @@ class AddressLimits:
         unlimited: Collection[str],
         telemetry: Telemetry,
         now_ms: Callable[[], int],
+        waiting: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
+        """`waiting` is entered around each question to a storage behind a network."""
         if options.limits_storage_uri.startswith("redis"):
             # Registers itself for its schemes; 6 MB that nobody else needs.
             import web.redis_storage  # noqa: F401
@@ -66,6 +69,7 @@ class AddressLimits:
         self._unlimited = unlimited
         self._telemetry = telemetry
         self._now_ms = now_ms
+        self._waiting = waiting
         self._blocked_until_ms: dict[str, int] = {}
 
     def special(self, limit: str, view: _View) -> _View:
@@ -82,12 +86,19 @@ class AddressLimits:
             return
         address = request.remote_addr or "unknown"
         try:
-            if self._blocked_until_ms or not self._local:
-                self._refuse_blocked(address)
-            if not self._hit(self._item, "ip", address):
-                self._refuse_excess(address)
+            if self._local:
+                self._count(address)
+            else:
+                with self._waiting():
+                    self._count(address)
         except StorageError:
             self._telemetry.rate_limiter_failed()  # the storage says in the log why
+
+    def _count(self, address: str) -> None:
+        if self._blocked_until_ms or not self._local:
+            self._refuse_blocked(address)
+        if not self._hit(self._item, "ip", address):
+            self._refuse_excess(address)
 
     def _refuse_blocked(self, address: str) -> None:
         until_ms = self._blocked_until_ms.get(address)

@@ -10,11 +10,11 @@ begins: a client that sends it slowly holds its own thread, not everybody's turn
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO
 from threading import Lock, local
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 from werkzeug.wsgi import get_content_length
 
@@ -26,6 +26,9 @@ from web.errors import ProblemError
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
+P = ParamSpec("P")
+R = TypeVar("R")
+Part = TypeVar("Part")
 SHORT_CALLS = frozenset({"/recommend", "/rate", "/watch", "/undo"})
 _SHORT_PREFIX = "/recommend/"
 
@@ -74,6 +77,15 @@ class Turns:
             self._turn.acquire()
             self._mine.held = True
 
+    def patient(self, call: Callable[P, R]) -> Callable[P, R]:
+        """`call`, whose callers give up their turn while it runs."""
+
+        def patient_call(*args: P.args, **kwargs: P.kwargs) -> R:
+            with self.given_up():
+                return call(*args, **kwargs)
+
+        return patient_call
+
 
 def _read_ahead(environ: WSGIEnvironment, limit: int) -> None:
     """Put the body into memory; one that tells a length over the limit stays unread."""
@@ -92,6 +104,24 @@ def _read_ahead(environ: WSGIEnvironment, limit: int) -> None:
     except (OSError, ValueError, ProblemError):
         return  # gone, or not let in: the application reads the same error and answers it
     environ["wsgi.input"] = BytesIO(b"".join(parts))
+
+
+def patiently(part: Part, turns: Turns, *names: str) -> Part:
+    """`part`, with methods whose callers give up their turn while these run.
+
+    For what lies behind a network: there a query may wait, and with it all short calls.
+    """
+    return cast(Part, _Patient(part, turns, names))
+
+
+class _Patient:
+    def __init__(self, part: object, turns: Turns, names: Sequence[str]) -> None:
+        self._part = part
+        for name in names:
+            setattr(self, name, turns.patient(getattr(part, name)))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._part, name)
 
 
 class PatientOutbox:

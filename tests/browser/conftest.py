@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from benchmarks.browser import chromium
 from benchmarks.people import People, Person
@@ -17,10 +17,11 @@ from commands.keys import create_key
 from events_composition import open_events
 from recommender.topics import RATINGS
 from recommender.types import DeadLetter, Message, Role
-from tests.browser.watched import watched_page
+from tests.browser.watched import WITHIN_MS, watched_page
 from tests.fakes import event_frame
 from tests.running_server import AT_MS, SMALL, Home, prepared_home, soon
 
+expect.set_options(timeout=WITHIN_MS)
 BROKEN = b'{"user_id":"u1","item_id":"m1","rating":7}'
 MENDED = {"user_id": "u-mended", "item_id": "m1", "rating": 4}
 

@@ -11,6 +11,7 @@ from playwright.sync_api import Page, expect
 
 from benchmarks.people import People, Person
 from tests.browser.test_visitor_journeys import cards, pick, star, titles
+from tests.browser.watched import WITHIN_MS
 
 pytestmark = pytest.mark.needs_tool("chromium")
 
@@ -19,7 +20,7 @@ pytestmark = pytest.mark.needs_tool("chromium")
 def plain(people: People) -> Iterator[Page]:
     with closing(people.context(Person.NEW, java_script_enabled=False)) as context:
         page = context.new_page()
-        page.set_default_timeout(8_000)
+        page.set_default_timeout(WITHIN_MS)
         yield page
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Request
 
-WITHIN_MS = 8_000
+WITHIN_MS = 15_000
 _REPORT_VIOLATIONS = """addEventListener("securitypolicyviolation", event =>
   policyViolated(`${event.violatedDirective}: ${event.blockedURI} in ${event.sourceFile}`));"""
 _LOAD_FAILED = "Failed to load resource"
