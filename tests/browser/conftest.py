@@ -23,7 +23,8 @@ from tests.running_server import AT_MS, SMALL, Home, prepared_home, soon
 
 expect.set_options(timeout=WITHIN_MS)
 BROKEN = b'{"user_id":"u1","item_id":"m1","rating":7}'
-MENDED = {"user_id": "u-mended", "item_id": "m1", "rating": 4}
+MENDED_USER, MENDED_FILM = "u-mended", "m1"
+MENDED = {"user_id": MENDED_USER, "item_id": MENDED_FILM, "rating": 4}
 
 
 @pytest.fixture(scope="package")

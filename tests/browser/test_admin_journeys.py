@@ -12,7 +12,7 @@ from benchmarks.people import People, Person, fill_login, log_in
 from benchmarks.program import Program
 from recommender.types import Role
 from tests.browser.accessibility import grave_violations
-from tests.browser.conftest import MENDED
+from tests.browser.conftest import MENDED_FILM, MENDED_USER
 
 pytestmark = pytest.mark.needs_tool("chromium")
 TRAINED_WITHIN_MS = 45_000
@@ -165,12 +165,12 @@ def test_dead_letters_are_found_and_those_that_are_mended_are_put_back(
     buttons.click()
     expect(admin.get_by_role("status")).to_contain_text("1 put back")
     assert len(asked) == 1
-    admin.goto(f"/admin/events?user_id={MENDED['user_id']}&item_id={MENDED['item_id']}")
+    admin.goto(f"/admin/events?user_id={MENDED_USER}&item_id={MENDED_FILM}")
     for _ in range(50):
-        if admin.get_by_role("link", name=MENDED["item_id"]).count():
+        if admin.get_by_role("link", name=MENDED_FILM).count():
             break
         admin.reload()
-    expect(admin.get_by_role("link", name=MENDED["item_id"]).first).to_be_visible()
+    expect(admin.get_by_role("link", name=MENDED_FILM).first).to_be_visible()
 
 
 def test_a_letter_that_is_still_wrong_stays_and_says_why(
