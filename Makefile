@@ -9,12 +9,12 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 BIN := .venv/bin
 # The stamps carry a key of the lock files: other files, another stamp, a new installation.
 RUN_KEY := $(shell cat requirements.txt | cksum | tr ' ' '-')
-DEV_KEY := $(shell cat requirements.txt requirements-dev.txt | cksum | tr ' ' '-')
+DEV_KEY := $(shell cat requirements.txt requirements-extra.txt requirements-dev.txt | cksum | tr ' ' '-')
 RUN_READY := .venv/.ready-run-$(RUN_KEY)
 DEV_READY := .venv/.ready-dev-$(DEV_KEY)
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-input --require-hashes --no-deps --no-compile
 
-.PHONY: help run install install-dev check lint types layers test lock bench-serve bench-events \
+.PHONY: help run install install-extra install-dev check lint types layers test lock bench-serve bench-events \
 	bench-durability bench-first-run bench-while-training bench-import bench-pages screenshots accuracy docs clean
 
 help: ## Show this list
@@ -24,6 +24,9 @@ run: $(RUN_READY) ## Serve on 127.0.0.1:5000; DATA=<folder or file> imports firs
 	@exec $(if $(PORT),env FAIRREEL_PORT='$(PORT)') $(BIN)/python -m fairreel run $(if $(DATA),--data '$(DATA)')
 
 install: $(RUN_READY) ## Make .venv with what running needs
+
+install-extra: $(RUN_READY) ## On top: snapshots on S3, the two-tower model
+	$(PIP) -r requirements-extra.txt
 
 install-dev: $(DEV_READY) ## Make .venv with what tests and linters need on top
 
@@ -45,6 +48,8 @@ lock: $(DEV_READY) ## Compile requirements*.in into the hash-pinned requirements
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet uv
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header \
 		requirements.in -o requirements.txt
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header \
+		requirements-extra.in -o requirements-extra.txt
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header \
 		requirements-dev.in -o requirements-dev.txt
 
@@ -94,5 +99,6 @@ $(RUN_READY): | $(BIN)/python
 	@rm -f .venv/.ready-run-* && touch $@
 
 $(DEV_READY): $(RUN_READY) | $(BIN)/python
+	$(PIP) -r requirements-extra.txt
 	$(PIP) -r requirements-dev.txt
 	@rm -f .venv/.ready-dev-* && touch $@
