@@ -15,13 +15,13 @@ import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
 from flask import Flask
 
-from adapters.embedded_log import EmbeddedLog
 from adapters.json_log import configure_json_log
 from adapters.response_log import SqlResponseLog
 from adapters.session_secret import open_session_secret
 from adapters.telemetry import PrometheusTelemetry
 from clock import now_ms
-from composition import StoreSide, open_log, open_model_files, open_response_log, open_store
+from composition import StoreSide, open_model_files, open_response_log, open_store
+from events_composition import EventSide, open_events, refuse_to_leave_events
 from recommender.bundle import ModelBundle
 from recommender.errors import ModelRefused
 from recommender.kept import KeptUsers
@@ -43,12 +43,14 @@ from web.request_context import add_request_id
 from web.services import Services, WebOptions
 from web.surface import Register
 from web.turns import PatientAuditLog, PatientOutbox, Turns, patiently
+from workers.bus_watch import BusWatch
 from workers.foreign_changes import ForeignChanges
-from workers.ingest import IngestWorker
+from workers.ingest import INGEST, IngestWorker, offsets_group
 from workers.job_runs import JobRuns
 from workers.model_watch import ModelWatch
 from workers.program_state import Workers
 from workers.queue_gauges import QueueGauges
+from workers.relay import RelayWorker
 from workers.requeue import Requeuer
 from workers.retention import Retention
 from workers.retrain import Retrainer
@@ -66,9 +68,11 @@ class Application:
 
     flask: Flask
     side: StoreSide
-    log: EmbeddedLog
+    events: EventSide
     responses: SqlResponseLog
     ingest: IngestWorker
+    relay: RelayWorker | None
+    bus_watch: BusWatch | None
     watch: ModelWatch[ModelBundle]
     retrainer: Retrainer
     snapshot: SnapshotJob
@@ -79,20 +83,27 @@ class Application:
         self.watch.check()
         for name in self.flask.jinja_env.list_templates():
             self.flask.jinja_env.get_template(name)  # 200 ms that the first visitor need not wait
+        if self.bus_watch is not None:
+            self.bus_watch.start()
         self.ingest.start()
+        if self.relay is not None:
+            self.relay.start()
         self.scheduler.start()
         # What is loaded by now stays: the collector need not walk it (pauses of 100 ms, measured).
         gc.collect()
         gc.freeze()
 
     def stop(self) -> None:
-        """End in the order of the data: jobs, ingest, then what flushes to disk."""
+        """End in the order of the data: jobs, ingest and relay, then what flushes to disk."""
         _log.info("stopping")
         if self.scheduler.running:
             self.scheduler.shutdown(wait=False)
         for name, stop in (
             ("retrain", self.retrainer.stop), ("snapshot", self.snapshot.stop),
-            ("ingest", self.ingest.stop), ("log", self.log.close),
+            ("ingest", self.ingest.stop),
+            *(() if self.relay is None else (("relay", self.relay.stop),)),
+            *(() if self.bus_watch is None else (("bus watch", self.bus_watch.stop),)),
+            ("events", self.events.close),
             ("responses", self.responses.close), ("store", self.side.close),
         ):
             try:
@@ -108,7 +119,8 @@ class _Parts:
 
     settings: Settings
     side: StoreSide
-    log: EmbeddedLog
+    events: EventSide
+    bus_watch: BusWatch | None
     responses: SqlResponseLog
     telemetry: PrometheusTelemetry
     state: ServingState[ModelBundle]
@@ -128,6 +140,7 @@ def compose(settings: Settings, further_topics: Iterable[Register] = ()) -> Appl
 
     Raises:
         StoreUnavailable: a database cannot be opened.
+        EventsLeftBehind: the bus was changed too early.
     """
     configure_json_log(settings.log_level, [add_request_id])
     parts = _open(settings)
@@ -137,8 +150,9 @@ def compose(settings: Settings, further_topics: Iterable[Register] = ()) -> Appl
     program = Workers(ingest, scheduler, runs, parts.responses, parts.retrainer.status,
                       parts.watch.refused, traffic, now_ms)
     return Application(
-        _flask(parts, program, further_topics), parts.side, parts.log, parts.responses,
-        ingest, parts.watch, parts.retrainer, parts.snapshot, scheduler,
+        _flask(parts, program, further_topics), parts.side, parts.events, parts.responses,
+        ingest, _relay(parts), parts.bus_watch, parts.watch, parts.retrainer, parts.snapshot,
+        scheduler,
     )
 
 
@@ -147,12 +161,15 @@ def _open(settings: Settings) -> _Parts:
     state: ServingState[ModelBundle] = ServingState()
     cards = Cards(side.catalogue)
     cards.refresh()
+    events = open_events(settings)
+    refuse_to_leave_events(events, lambda log: side.store.offsets(offsets_group(INGEST, log)))
     turns = Turns(settings.request_body_max_bytes)
     load, newest_version = side.store.history, side.store.history_version
     if side.remote:
         load, newest_version = turns.patient(load), turns.patient(newest_version)
     return _Parts(
-        settings, side, open_log(settings), open_response_log(settings), telemetry, state,
+        settings, side, events, None if events.queue is None else BusWatch(events.bus),
+        open_response_log(settings), telemetry, state,
         _model_watch(settings, side, state, telemetry),
         Retrainer(_child("train", "--json"), settings.training_timeout_s, telemetry, side.audit,
                   now_ms),
@@ -170,14 +187,15 @@ def _flask(parts: _Parts, program: Workers, further_topics: Iterable[Register]) 
         catalogue = patiently(catalogue, turns, "movie")
         api_keys = patiently(api_keys, turns, "verify")
     services = Services(
-        outbox=PatientOutbox(parts.log, turns), store=side.store, catalogue=catalogue,
+        outbox=PatientOutbox(parts.events.outbox, turns), store=side.store, catalogue=catalogue,
         response_log=parts.responses, allow_list=side.allow_list, api_keys=api_keys,
         audit_log=PatientAuditLog(side.audit, turns), telemetry=parts.telemetry,
         serving=parts.state,
         retrain=parts.retrainer, switch=parts.watch, similar=similar,
-        manifest=_manifest_of(parts.settings), bus_reachable=parts.log.reachable,
+        manifest=_manifest_of(parts.settings),
+        bus_problem=(parts.bus_watch or parts.events.bus).problem,
         metrics_registry=parts.telemetry.registry, now_ms=now_ms,
-        review=side.review, requeue=Requeuer(side.review, parts.log, side.audit, now_ms),
+        review=side.review, requeue=Requeuer(side.review, parts.events.bus, side.audit, now_ms),
         program=program,
     )
     lists = Lists(parts.kept, parts.load, parts.cards, parts.state,
@@ -198,11 +216,17 @@ def _ingest(parts: _Parts, foreign: ForeignChanges) -> IngestWorker:
         foreign.applied(done)
 
     return IngestWorker(
-        parts.log, parts.side.store, parts.telemetry, parts.log.cluster_id, now_ms, on_applied,
+        parts.events.bus, parts.side.store, parts.telemetry, now_ms, on_applied,
         parts.settings.ingest_batch_max_events, parts.settings.ingest_linger_s,
-        # Offsets belong to one log: a new log must not start behind the offsets of a lost one.
-        group=f"ingest/{parts.log.cluster_id}",
     )
+
+
+def _relay(parts: _Parts) -> RelayWorker | None:
+    events = parts.events
+    if events.queue is None:
+        return None
+    return RelayWorker(
+        events.queue, events.bus, parts.telemetry, parts.settings.relay_batch_max_events)
 
 
 def _scheduler(parts: _Parts, foreign: ForeignChanges, runs: JobRuns,
@@ -220,7 +244,7 @@ def _scheduler(parts: _Parts, foreign: ForeignChanges, runs: JobRuns,
         "retention": _retention(settings, side).run,
         "cards": refresh_cards,
         "foreign_changes": foreign.check,
-        "queue_gauges": QueueGauges(parts.log, parts.responses, parts.telemetry).report,
+        "queue_gauges": QueueGauges(parts.events.outbox, parts.responses, parts.telemetry).report,
         "traffic": lambda: traffic.sample(now_ms(), parts.telemetry.traffic()),
     }
     if settings.replicas > 1:

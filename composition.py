@@ -11,7 +11,6 @@ from adapters.api_keys import SqlApiKeys
 from adapters.audit_log import SqlAuditLog
 from adapters.catalogue import SqlCatalogue
 from adapters.database import open_database
-from adapters.embedded_log import EmbeddedLog
 from adapters.event_review import SqlEventReview
 from adapters.event_store import SqlEventStore
 from adapters.imports import SqlImports
@@ -21,7 +20,6 @@ from adapters.response_log import SqlResponseLog
 from adapters.signing import Verifier, open_signer, open_verifier, public_key_file
 from adapters.sqlite_engine import CACHE_KIB
 from recommender.bundle import ModelBundle
-from recommender.errors import LogTaken
 from settings import Settings
 
 
@@ -67,23 +65,6 @@ def open_store(settings: Settings, cache_kib: int = CACHE_KIB) -> StoreSide:
         SqlApiKeys(engine), SqlAuditLog(engine), SqlAllowList(engine), SqlJobLeases(engine),
         SqlEventReview(engine),
     )
-
-
-def open_log(settings: Settings) -> EmbeddedLog:
-    """The outbox and bus.
-
-    Raises:
-        StoreUnavailable: it cannot be opened, or belongs to another process.
-    """
-    engine = open_database(settings.log(), "log")
-    try:
-        return EmbeddedLog(
-            engine, settings.topic_partitions, settings.outbox_queue_max_events,
-            settings.hourly_ratings(),
-        )
-    except LogTaken as error:
-        engine.dispose()
-        raise LogTaken(f"log_url: {error}; each process needs a log of its own") from error
 
 
 def open_response_log(settings: Settings) -> SqlResponseLog:

@@ -27,6 +27,7 @@ COMMANDS = {
     "registry": "commands.registry",
     "keys": "commands.keys",
     "backup": "commands.backup",
+    "kafka-setup": "commands.kafka_setup",
     "config-doc": "commands.config_doc",
 }
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from enum import StrEnum
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Self
 
@@ -16,6 +15,9 @@ from pydantic_settings import (
     EnvSettingsSource,
     SettingsConfigDict,
 )
+
+from settings_groups.bus import Bus, BusSettings, bus_contradictions, insecure_bus, loopback
+from settings_groups.training import TrainingSettings
 
 PREFIX = "FAIRREEL_"
 # With one of these an origin is taken as a pattern, and patterns match more than one thinks.
@@ -29,7 +31,7 @@ class Profile(StrEnum):
     PRODUCTION = "production"
 
 
-class Settings(BaseSettings):
+class Settings(BusSettings, TrainingSettings, BaseSettings):
     """Each field is read from FAIRREEL_<NAME>, then from `.env`; unknown keys are refused."""
 
     model_config = SettingsConfigDict(
@@ -96,8 +98,8 @@ class Settings(BaseSettings):
     """URL of the event store: `sqlite:///<file>` or `postgresql+psycopg://<user>@<host>/<database>`;
     default: SQLite in the data folder."""
     log_url: str | None = None
-    """URL of the outbox and embedded log, which belongs to one process; default: SQLite in the data
-    folder."""
+    """URL of the outbox and embedded log; default: SQLite in the data folder. An embedded log
+    belongs to one process; with Kafka replicas may share the outbox on PostgreSQL."""
     responses_url: str | None = None
     """URL of the response log; default: SQLite in the data folder. On PostgreSQL all three may be
     one database."""
@@ -119,7 +121,7 @@ class Settings(BaseSettings):
 
     # --- events
     topic_partitions: int = Field(default=4, ge=1, le=1024)
-    """Partitions of each topic of the embedded log."""
+    """Partitions of each topic."""
     outbox_queue_max_events: int = Field(default=20_000, ge=1)
     """Events waiting for their transaction; above it the answer is 503."""
     ingest_batch_max_events: int = Field(default=5_000, ge=1)
@@ -136,24 +138,6 @@ class Settings(BaseSettings):
     """Keep a user's list until their next event or the next model; else compute each answer."""
     kept_users_max: int = Field(default=50_000, ge=0)
     """Users whose encoded history (and list) is kept in memory."""
-
-    # --- training
-    retrain_interval_s: int = Field(default=10_800, ge=10)
-    """Seconds between retrains."""
-    snapshot_interval_s: int = Field(default=3_600, ge=10)
-    """Seconds between Parquet snapshots."""
-    models: list[str] = Field(default=["transition_knn", "knn", "popularity"], min_length=1)
-    """Models fitted by a retrain, at least one; the first is the one to serve until a switch."""
-    split: str = Field(default="temporal", pattern="^(temporal|leave_last_out)$")
-    """How validation events are chosen: `temporal` (last tenth) or `leave_last_out`."""
-    gate_margin: float = Field(default=0.05, ge=0, le=1)
-    """Relative loss of validation NDCG@10 against the serving model that the gate allows."""
-    models_kept: int = Field(default=10, ge=2)
-    """Model files kept for each model name; serving and previous ones always stay."""
-    training_timeout_s: int = Field(default=1_800, ge=10)
-    """A retrain that takes longer is ended."""
-    model_file_max_bytes: int = Field(default=2 << 30, ge=1024)
-    """A larger model file is refused."""
 
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
     """Least severe level written to the log (JSON lines on standard error)."""
@@ -185,16 +169,18 @@ class Settings(BaseSettings):
         if self.batch_lines_max > self.outbox_queue_max_events:
             yield (f"batch_lines_max: {self.batch_lines_max} lines would never fit into "
                    f"outbox_queue_max_events ({self.outbox_queue_max_events})")
+        yield from bus_contradictions(self)
 
     def _unfit_for_replicas(self) -> Iterator[str]:
         for name, url in (("store_url", self.store()), ("responses_url", self.responses())):
             if url.startswith("sqlite"):
                 yield f"{name}: {self.replicas} replicas need PostgreSQL, not SQLite"
-        if not self.log().startswith("sqlite"):
+        if self.bus is Bus.EMBEDDED and not self.log().startswith("sqlite"):
             yield (f"log_url: {self.replicas} replicas cannot share the embedded log; leave it "
                    "unset, then each has a log of its own in its data folder")
 
     def _insecure_in_production(self) -> Iterator[str]:
+        yield from insecure_bus(self)
         if self.client_keys_required is False:
             yield "client_keys_required: production needs client keys"
         if self.ratings_per_hour == 0:
@@ -202,8 +188,9 @@ class Settings(BaseSettings):
         if self.cookies_secure is False:
             yield "cookies_secure: production sends cookies over HTTPS only"
         if self.replicas > 1:
-            yield ("replicas: each would count ratings_per_hour in its own embedded log; in "
-                   "production run one")
+            if self.log().startswith("sqlite"):
+                yield ("replicas: each would count ratings_per_hour in its own log; in production "
+                       "run one, or several with bus=kafka and log_url on one PostgreSQL")
             if self.limits_storage_url is None:
                 yield "limits_storage_url: several replicas need one count of requests"
         for origin in self.cors_origins:
@@ -212,10 +199,7 @@ class Settings(BaseSettings):
 
     def _local(self) -> bool:
         """Whether only this machine can reach the port."""
-        try:
-            return ip_address(self.host).is_loopback
-        except ValueError:
-            return self.host == "localhost"
+        return loopback(self.host)
 
     def body_threads(self) -> int:
         """Threads that may wait for request bodies at once: three quarters, at least one."""

@@ -38,21 +38,22 @@ def settings_in_force(settings: Settings) -> tuple[SettingInForce, ...]:
 
 
 def groups() -> Iterator[tuple[str, list[str]]]:
-    """Fields in the order of the class, under the headings that its comments give."""
-    group, names = "General", list[str]()
-    for line in inspect.getsource(Settings).splitlines():
-        if heading := _GROUP.match(line):
-            if names:
-                yield group, names
-            group, names = heading.group(1).capitalize(), []
-        elif (field := _FIELD.match(line)) and field.group(1) in Settings.model_fields:
-            names.append(field.group(1))
-    yield group, names
+    """Fields of the class, then of its groups, under the headings that their comments give."""
+    for part in (Settings, *Settings.__bases__[:-1]):
+        group, names = "General", list[str]()
+        for line in inspect.getsource(part).splitlines():
+            if heading := _GROUP.match(line):
+                if names:
+                    yield group, names
+                group, names = heading.group(1).capitalize(), []
+            elif (field := _FIELD.match(line)) and field.group(1) in Settings.model_fields:
+                names.append(field.group(1))
+        yield group, names
 
 
 def shown(name: str, value: object) -> str:
     """The value as text; passwords in URLs and whole secrets are left out."""
-    if value is None:
+    if value is None or value == "":
         return "none"
     if isinstance(value, SecretStr | SecretBytes) or _SECRET_NAME.search(name):
         return _HIDDEN if value else "none"
@@ -60,6 +61,8 @@ def shown(name: str, value: object) -> str:
         return "yes" if value else "no"
     if isinstance(value, Enum):
         return str(value.value)
+    if isinstance(value, dict):
+        return ", ".join(f"{key}: {shown(name, entry)}" for key, entry in value.items()) or "none"
     if isinstance(value, list | tuple):
         return ", ".join(shown(name, entry) for entry in value) or "none"
     return without_passwords(str(value)) if isinstance(value, str | Path) else str(value)

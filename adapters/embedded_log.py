@@ -79,9 +79,9 @@ class EmbeddedLog:
             for p in range(self._writer.partitions_of(topic))
         }
 
-    def reachable(self) -> bool:
-        """Whether the database answers."""
-        return self._reader.reachable()
+    def problem(self) -> str | None:
+        """As `ports.EventBus.problem`: whether the database answers."""
+        return None if self._reader.reachable() else "the database of the log does not answer"
 
     def close(self) -> None:
         """Commit what waits and stop; waiting polls return."""

@@ -56,8 +56,8 @@ class LogWriter:
         self._connection = KeptConnection(engine, self._own)
         self._patience_s = _RESTART_S
         with self._connection.transaction() as connection:
-            self.cluster_id = _cluster_id(connection)
-            self._ends = _read_ends(connection)
+            self.cluster_id = cluster_id(connection) or _name(connection)
+            self._ends = partition_ends(connection)
         self._patience_s = _RECONNECTION_S
 
     def end_offset(self, topic: str, partition: int) -> int:
@@ -82,7 +82,7 @@ class LogWriter:
                 # Another process wrote to this log: read anew where its partitions end.
                 _log.warning("log_has_another_writer")
                 with self._connection.transaction() as connection:
-                    self._ends = _read_ends(connection)
+                    self._ends = partition_ends(connection)
         return self._commit(works)
 
     def close(self) -> None:
@@ -127,16 +127,20 @@ class LogWriter:
         return topic, partition, offset, key
 
 
-def _cluster_id(connection: Connection) -> str:
+def cluster_id(connection: Connection) -> str | None:
+    """The name of the log, None when none was ever opened in this database."""
     named = select(log_properties.c.value).where(log_properties.c.name == _CLUSTER_ID)
-    found = connection.execute(named).scalar()
-    if found is None:
-        found = uuid.uuid4().hex
-        connection.execute(insert(log_properties).values(name=_CLUSTER_ID, value=found))
-    return found
+    return connection.execute(named).scalar()
 
 
-def _read_ends(connection: Connection) -> Ends:
+def _name(connection: Connection) -> str:
+    made = uuid.uuid4().hex
+    connection.execute(insert(log_properties).values(name=_CLUSTER_ID, value=made))
+    return made
+
+
+def partition_ends(connection: Connection) -> Ends:
+    """Where each partition that holds records of the embedded log ends."""
     # Jumps from partition to partition through the unique index: a group-by reads all of it.
     ends: Ends = {}
     place = (outbox.c.topic, outbox.c.partition)

@@ -50,6 +50,10 @@ class PrometheusTelemetry:
         self._lag = self._gauge(
             "reco_consumer_lag", "Records not yet applied", "topic", "partition")
         self._outbox_depth = self._gauge("reco_outbox_depth", "Events waiting in the outbox")
+        self._relay_backlog = self._gauge(
+            "reco_relay_backlog", "Accepted events that the outer bus has not acknowledged")
+        self._redelivered = self._counter(
+            "reco_events_redelivered_total", "Events sent to the outer bus again")
         self._refused = self._counter(
             "reco_model_refused_total", "Model files refused before loading", "cause")
         self._trainings = self._counter("reco_training_total", "Retrains ended", "outcome")
@@ -107,6 +111,14 @@ class PrometheusTelemetry:
     def consumer_lag(self, topic: str, partition: int, records: int) -> None:
         """Set how many records of a partition wait."""
         self._lag.labels(topic, str(partition)).set(records)
+
+    def relay_backlog(self, events: int) -> None:
+        """Set how many events wait to be relayed."""
+        self._relay_backlog.set(events)
+
+    def events_redelivered(self, count: int) -> None:
+        """Count events sent again."""
+        self._redelivered.inc(count)
 
     def outbox_depth(self, events: int) -> None:
         """Set how many events wait in the outbox."""

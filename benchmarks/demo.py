@@ -11,7 +11,8 @@ from clock import now_ms
 from commands.keys import create_key
 from commands.simulate import store_world
 from commands.train import run_training
-from composition import open_log, open_store
+from composition import open_store
+from events_composition import open_events
 from recommender.simulate import WorldSpec
 from recommender.topics import RATINGS
 from recommender.types import Message, Role
@@ -40,8 +41,8 @@ def make_demo(folder: Path, spec: WorldSpec) -> Demo:
     with closing(open_store(settings)) as side:
         store_world(spec, side.store, side.catalogue, side.imports, now_ms())
         _, secret = create_key(side.api_keys, side.audit, Role.ADMIN, "demo", now_ms())
-    with closing(open_log(settings)) as log:
-        log.publish([Message(RATINGS, KNOWN_USER, _BROKEN)])
+    with closing(open_events(settings)) as events:
+        events.bus.publish([Message(RATINGS, KNOWN_USER, _BROKEN)])
     if run_training(settings, lambda line: None, "demo", "demo"):
         raise RuntimeError("no model was published")
     values = {"data_folder": str(settings.data_folder),

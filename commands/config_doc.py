@@ -8,6 +8,7 @@ from types import NoneType
 from typing import get_args, get_origin
 
 import click
+from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from commands.outcome import emit as print_result
@@ -18,6 +19,7 @@ from settings_in_force import groups
 
 _KINDS: dict[object, str] = {
     str: "text", int: "whole number", float: "number", bool: "true or false", Path: "path",
+    SecretStr: "secret text",
 }  # fmt: skip
 _HEAD = f"""# Settings
 
@@ -48,6 +50,10 @@ def _row(name: str, field: FieldInfo) -> str:
 def _literal(value: object) -> str:
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
+    if value == "":
+        return "empty"
+    if value == {}:
+        return "`{}`"
     if isinstance(value, list):
         return "`[" + ", ".join(f'"{entry}"' for entry in value) + "]`"
     return f"`{value}`"
@@ -59,6 +65,8 @@ def _type(field: FieldInfo) -> str:
     name = " or ".join(_kind(kind) for kind in kinds if kind is not NoneType)
     if get_origin(field.annotation) is list:
         name = f"list of {name}"
+    if get_origin(field.annotation) is dict:
+        name = "map of " + " to ".join(_kind(kind) for kind in kinds)
     limits = []
     for rule in field.metadata:
         for attribute, sign in (("ge", ">="), ("gt", ">"), ("le", "<="), ("lt", "<")):

@@ -39,10 +39,12 @@ def prepare(settings: Settings, data: Path | None) -> None:
         StoreUnavailable: a database cannot be opened or written, or the log is another's.
     """
     from commands.train import run_training
-    from composition import IMPORT_CACHE_KIB, open_log, open_store
+    from composition import IMPORT_CACHE_KIB, open_store
+    from events_composition import open_events
+    from settings_groups.bus import Bus
 
-    if not settings.log().startswith("sqlite"):
-        open_log(settings).close()  # before anything else: it may belong to another process
+    if settings.bus is Bus.EMBEDDED and not settings.log().startswith("sqlite"):
+        open_events(settings).close()  # before anything else: it may belong to another process
     side = open_store(settings, IMPORT_CACHE_KIB)
     try:
         _first_admin_key(side)

@@ -23,6 +23,18 @@ class BusUnavailable(FairreelError):
     """The message bus does not answer."""
 
 
+class PartlyPublished(BusUnavailable):
+    """The bus took some messages of a batch; `unpublished` are the places of the others in it."""
+
+    def __init__(self, message: str, unpublished: frozenset[int]) -> None:
+        super().__init__(message)
+        self.unpublished = unpublished
+
+
+class EventsLeftBehind(FairreelError):
+    """The bus was changed while the one before still held events to apply."""
+
+
 class InvalidField(FairreelError):
     """A value is not acceptable; names the field."""
 

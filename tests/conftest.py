@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 from hypothesis import settings
 
 from tests.databases_of_tests import KINDS, take_back_databases
+from tests.kafka.broker import Broker
 from tests.programs_of_system import find_program
 
 # A shared machine may be slow for a moment; a law is not broken by that.
@@ -34,12 +35,34 @@ def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+@pytest.fixture(scope="session")
+def kafka_broker(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Broker]:
+    """One broker for the session, started by the first test that asks for it."""
+    _need(request.config, ("java", "mvn", "setpriv"))
+    with Broker(tmp_path_factory.mktemp("kafka")) as broker:
+        yield broker
+
+
+@pytest.fixture
+def broker(kafka_broker: Broker) -> Broker:
+    """The broker, running: started again should a test before have left it dead."""
+    if not kafka_broker.runs():
+        kafka_broker.start()
+    return kafka_broker
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     for marker in item.iter_markers("needs_tool"):
-        missing = [name for name in marker.args if find_program(name) is None]
-        if missing:
-            item.config.stash.setdefault(_MISSING, set()).update(missing)
-            pytest.skip(f"needs {', '.join(missing)}")
+        _need(item.config, marker.args)
+
+
+def _need(config: pytest.Config, names: Sequence[str]) -> None:
+    missing = [name for name in names if find_program(name) is None]
+    if missing:
+        config.stash.setdefault(_MISSING, set()).update(missing)
+        pytest.skip(f"needs {', '.join(missing)}")
 
 
 @pytest.hookimpl(hookwrapper=True)

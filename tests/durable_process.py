@@ -31,7 +31,7 @@ def open_parts(folder: Path, store: str = "store") -> tuple[EmbeddedLog, SqlEven
 
 def ingest(log: EmbeddedLog, store: SqlEventStore) -> IngestWorker:
     worker = IngestWorker(
-        log, store, KeptTelemetry(), log.cluster_id, lambda: time.time_ns() // 1_000_000,
+        log, store, KeptTelemetry(), lambda: time.time_ns() // 1_000_000,
         linger_s=0.005, batch_max=50,
     )  # fmt: skip
     worker.start()

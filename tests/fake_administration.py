@@ -196,6 +196,12 @@ class CountingTelemetry:
     def consumer_lag(self, topic: str, partition: int, records: int) -> None:
         self.gauges["consumer_lag", topic, str(partition)] = records
 
+    def relay_backlog(self, events: int) -> None:
+        self.gauges["relay_backlog",] = events
+
+    def events_redelivered(self, count: int) -> None:
+        self.counted["events_redelivered",] += count
+
     def outbox_depth(self, events: int) -> None:
         self.gauges["outbox_depth",] = events
 

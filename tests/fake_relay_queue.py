@@ -6,7 +6,14 @@ import threading
 from collections.abc import Collection, Sequence
 
 from recommender.errors import StoreUnavailable
-from recommender.types import Unsent
+from recommender.event_codec import encode
+from recommender.topics import topic_of
+from recommender.types import Event, Unsent
+
+
+def accept(queue: InMemoryRelayQueue, event: Event) -> None:
+    """Put an event in as the outbox does."""
+    queue.put([(event.event_id, topic_of(event.type), event.user_id, encode(event))])
 
 
 class InMemoryRelayQueue:

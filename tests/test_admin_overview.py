@@ -35,7 +35,7 @@ def test_what_is_away_is_bad_or_worth_a_look(desk: Desk) -> None:
     desk.world.bus_up = False
     desk.world.outbox.refuses = True
     text = desk.text("/admin")
-    assert "Bus look does not answer" in text and "Outbox look does not answer" in text
+    assert "Bus look no broker" in text and "Outbox look does not answer" in text
     assert "Events waiting \u2013" in text
 
 

@@ -24,7 +24,8 @@ def by_name(settings: Settings) -> dict[str, SettingInForce]:
 
 def test_every_setting_is_listed_once_with_what_it_means() -> None:
     rows = settings_in_force(Settings())
-    assert [row.name for row in rows] == [PREFIX + name.upper() for name in Settings.model_fields]
+    assert sorted(row.name for row in rows) == sorted(
+        PREFIX + name.upper() for name in Settings.model_fields)
     assert all(row.about and row.group and row.value for row in rows)
 
 
@@ -69,6 +70,15 @@ def test_passwords_in_urls_are_hidden(url: str, seen: str) -> None:
 def test_settings_named_as_secrets_are_hidden_whole(name: str) -> None:
     assert shown(name, "s3cret") == "(hidden)" and shown(name, None) == "none"
     assert shown("session_secret_file", Path("k/s")) == "k/s"
+
+
+def test_empty_values_are_shown_as_none_and_maps_entry_by_entry() -> None:
+    rows = by_name(Settings(kafka_topic_names={"ratings": "movielog", "browse-events": "seen"},
+                            kafka_key_password="open-sesame"))
+    assert rows["kafka_topic_names"].value == "ratings: movielog, browse-events: seen"
+    assert by_name(Settings())["kafka_topic_names"].value == "none"
+    assert rows["kafka_topic_prefix"].value == "none"
+    assert rows["kafka_key_password"].value == "(hidden)"
 
 
 def test_the_page_shows_them_by_group() -> None:

@@ -10,7 +10,8 @@ import pytest
 from benchmarks.server import free_port
 from commands.backup import back_up
 from commands.simulate import store_world
-from composition import open_log, open_store
+from composition import open_store
+from events_composition import open_events
 from recommender.errors import FairreelError
 from recommender.simulate import WorldSpec
 from recommender.types import Event, EventType
@@ -26,17 +27,17 @@ def settings_in(folder: Path) -> Settings:
 
 def test_a_backup_of_open_databases_has_the_same_state(tmp_path: Path) -> None:
     settings = settings_in(tmp_path / "data")
-    side, log = open_store(settings), open_log(settings)
+    side, events = open_store(settings), open_events(settings)
     store_world(SMALL, side.store, side.catalogue, side.imports, 1)
-    log.accept([Event("e1", EventType.RATE, "u", "f", 1_000_000, 1_000_000, "api", 4.0)])
+    events.outbox.accept([Event("e1", EventType.RATE, "u", "f", 1_000_000, 1_000_000, "api", 4.0)])
     copied = back_up(settings, tmp_path / "backup")
     assert copied[:2] == ["store.db", "log.db"]
     restored = settings_in(tmp_path / "backup")
-    other_side, other_log = open_store(restored), open_log(restored)
+    other_side, other = open_store(restored), open_events(restored)
     assert other_side.store.state_hash() == side.store.state_hash()
-    assert other_log.end_offsets(["ratings"]) == log.end_offsets(["ratings"])
-    assert other_log.cluster_id == log.cluster_id
-    for each in (side, log, other_side, other_log):
+    assert other.bus.end_offsets(["ratings"]) == events.bus.end_offsets(["ratings"])
+    assert other.bus.cluster_id == events.bus.cluster_id
+    for each in (side, events, other_side, other):
         each.close()
 
 
@@ -51,9 +52,9 @@ def test_a_dump_of_postgresql_restores_to_the_same_state(tmp_path: Path) -> None
     url = empty_database(tmp_path, "postgresql")
     values = {"data_folder": tmp_path / "data", "registry_folder": tmp_path / "registry"}
     settings = Settings(**values, store_url=url, log_url=url, responses_url=url)
-    side, log = open_store(settings), open_log(settings)
+    side, events = open_store(settings), open_events(settings)
     store_world(SMALL, side.store, side.catalogue, side.imports, 1)
-    log.accept([Event("e1", EventType.RATE, "u", "f", 1_000_000, 1_000_000, "api", 4.0)])
+    events.outbox.accept([Event("e1", EventType.RATE, "u", "f", 1_000_000, 1_000_000, "api", 4.0)])
     assert back_up(settings, tmp_path / "backup") == ["store.dump"]
     other_url = empty_database(tmp_path, "postgresql")
     subprocess.run(
@@ -62,14 +63,14 @@ def test_a_dump_of_postgresql_restores_to_the_same_state(tmp_path: Path) -> None
         check=True,
     )  # fmt: skip
     restored = Settings(**values, store_url=other_url, log_url=other_url)
-    other_side, other_log = open_store(restored), open_log(restored)
+    other_side, other = open_store(restored), open_events(restored)
     assert other_side.store.state_hash() == side.store.state_hash()
     assert other_side.store.last_sequence() == side.store.last_sequence()
-    assert other_log.end_offsets(["ratings"]) == log.end_offsets(["ratings"])
-    assert other_log.cluster_id == log.cluster_id
+    assert other.bus.end_offsets(["ratings"]) == events.bus.end_offsets(["ratings"])
+    assert other.bus.cluster_id == events.bus.cluster_id
     # Numbers go on behind those that were restored.
-    other_log.accept([Event("e2", EventType.RATE, "u", "g", 1_000_000, 1_000_000, "api", 4.0)])
-    for each in (side, log, other_side, other_log):
+    other.outbox.accept([Event("e2", EventType.RATE, "u", "g", 1_000_000, 1_000_000, "api", 4.0)])
+    for each in (side, events, other_side, other):
         each.close()
 
 
@@ -80,7 +81,7 @@ def test_a_log_of_its_own_is_copied_beside_the_dump_of_the_store(tmp_path: Path)
     settings = Settings(data_folder=tmp_path / "data", registry_folder=tmp_path / "registry",
                         store_url=url, responses_url=url)
     open_store(settings).close()
-    open_log(settings).close()
+    open_events(settings).close()
     assert back_up(settings, tmp_path / "backup") == ["store.dump", "log.db"]
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.durable_process import ingest, open_parts
+from workers.ingest import offsets_group
 
 ROOT = Path(__file__).resolve().parent.parent
 KILLS = 5
@@ -35,7 +36,7 @@ def test_every_acknowledged_event_survives_kill_9_and_is_applied_once(tmp_path: 
     applied = _ids(tmp_path / "store.db", "applied_events")
     assert sorted(applied) == sorted(_ids(tmp_path / "log.db", "outbox"))
     assert len(applied) == len(set(applied)) == accepted
-    assert sum(store.offsets().values()) == accepted
+    assert sum(store.offsets(offsets_group("ingest", log.cluster_id)).values()) == accepted
     assert store.counts()["dead_letters"] == 0
 
     _, clean = open_parts(tmp_path, "replayed")

@@ -21,7 +21,7 @@ from tests.databases_of_tests import full_disk, new_database
 from tests.sample_events import NOW_MS, frame_of, rating, search, watch
 from tests.worker_fakes import KeptTelemetry
 from workers.dead_letter_post import note_group
-from workers.ingest import IngestWorker
+from workers.ingest import IngestWorker, offsets_group
 
 
 class World:
@@ -42,7 +42,7 @@ class World:
     def worker(self, **changes: Any) -> IngestWorker:
         arguments: dict[str, Any] = {
             "bus": self.log, "store": self.store, "telemetry": self.telemetry,
-            "cluster_id": self.log.cluster_id, "clock_ms": lambda: NOW_MS + 1000,
+            "clock_ms": lambda: NOW_MS + 1000,
             "on_applied": self._announce, "linger_s": 0.01, **changes,
         }  # fmt: skip
         self.workers.append(IngestWorker(**arguments))
@@ -52,6 +52,9 @@ class World:
         worker = self.worker(**changes)
         worker.start()
         return worker
+
+    def stored_offsets(self) -> dict[TopicPartition, int]:
+        return self.store.offsets(offsets_group("ingest", self.log.cluster_id))
 
     def _announce(
         self, users: Collection[str], done: Applied, freshness_s: float | None
@@ -122,7 +125,7 @@ def test_a_restarted_worker_goes_on_where_the_store_says(world: World) -> None:
     world.start()
     wait_for(lambda: applied(world) == 40)
     assert sum(duplicates for _, _, duplicates, _ in world.announced) == 0
-    assert world.store.offsets() == {
+    assert world.stored_offsets() == {
         p: end for p, end in world.log.end_offsets(EVENT_TOPICS).items() if end
     }
 
@@ -196,14 +199,14 @@ def test_letters_of_a_lost_log_stay_and_are_not_published_again(
     world: World, tmp_path: Path
 ) -> None:
     world.log.publish([Message(RATINGS, "u1", b"bad")])
-    world.start(group=f"ingest/{world.log.cluster_id}")
+    world.start()
     wait_for(lambda: bool(world.store.offsets(note_group(world.log.cluster_id))))
     world.workers[-1].stop()
     world.log.close()
     engine = new_database(tmp_path / "new", "log", world.kind)
     world.log = EmbeddedLog(engine, 3, clock_ms=lambda: NOW_MS)
     world.log.publish([Message(RATINGS, "u1", b"worse")])
-    world.start(group=f"ingest/{world.log.cluster_id}")
+    world.start()
     wait_for(lambda: bool(world.store.offsets(note_group(world.log.cluster_id))))
     assert {letter.value for letter in world.store.dead_letters()} == {b"bad", b"worse"}
     assert sum(world.log.end_offsets([dead_letter_topic(RATINGS)]).values()) == 1
@@ -276,7 +279,7 @@ def test_a_record_that_the_store_cannot_take_is_set_aside_alone(world: World) ->
     wait_for(lambda: world.store.counts()["dead_letters"] == 1)
     assert "cannot represent" in world.store.dead_letters()[0].reason
     assert orjson.loads(world.store.dead_letters()[0].value)["event_id"] == "poison"
-    assert sum(world.store.offsets().values()) == 21
+    assert sum(world.stored_offsets().values()) == 21
 
 
 def test_a_store_that_is_away_loses_nothing(world: World) -> None:
@@ -289,6 +292,65 @@ def test_a_store_that_is_away_loses_nothing(world: World) -> None:
         assert applied(world) == 1
     wait_for(lambda: applied(world) == 301)
     assert sum(d for _, _, d, _ in world.announced) == 0
+
+
+def test_while_the_store_takes_nothing_partitions_are_paused_and_polled_all_the_same(
+    world: World,
+) -> None:
+    polls: list[bool] = []
+    paused: set[TopicPartition] = set()
+
+    class Watched:
+        def __init__(self, consumer: Any) -> None:
+            self._consumer = consumer
+
+        def pause(self, partitions: Collection[TopicPartition]) -> None:
+            paused.update(partitions)
+            self._consumer.pause(partitions)
+
+        def resume(self, partitions: Collection[TopicPartition]) -> None:
+            paused.difference_update(partitions)
+            self._consumer.resume(partitions)
+
+        def poll(self, max_records: int, timeout_s: float) -> list[Record]:
+            polls.append(bool(paused))
+            return self._consumer.poll(max_records, timeout_s)  # type: ignore[no-any-return]
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._consumer, name)
+
+    class Bus:
+        def consumer(self, *arguments: Any) -> Any:
+            return Watched(world.log.consumer(*arguments))
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(world.log, name)
+
+    away = threading.Event()
+
+    class Store:
+        def offsets(self, group: str) -> Any:
+            if away.is_set():
+                raise StoreUnavailable("away")
+            return world.store.offsets(group)
+
+        def apply(self, *arguments: Any) -> Any:
+            if away.is_set():
+                raise StoreUnavailable("away")
+            return world.store.apply(*arguments)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(world.store, name)
+
+    world.start(bus=Bus(), store=Store())
+    wait_for(lambda: bool(polls))
+    away.set()
+    world.log.accept([rating(f"e{i}", user=f"u{i}") for i in range(20)])
+    wait_for(lambda: polls.count(True) >= 3)
+    assert applied(world) == 0
+    away.clear()
+    wait_for(lambda: applied(world) == 20)
+    assert not paused
 
 
 def test_a_worker_tells_how_far_behind_it_is_and_what_it_waits_for(world: World) -> None:
@@ -336,7 +398,7 @@ def test_whatever_fails_in_an_announcement_the_events_stay_applied(world: World)
 def test_a_log_that_ends_before_the_stored_offset_is_read_from_its_start(world: World) -> None:
     world.store.apply(read_batch([], "c", NOW_MS).frame, {
         TopicPartition(RATINGS, p): 1000 for p in range(3)
-    })  # fmt: skip
+    }, group=offsets_group("ingest", world.log.cluster_id))  # fmt: skip
     world.log.accept([rating("a")])
     world.start()
     wait_for(lambda: applied(world) == 1)

@@ -20,7 +20,7 @@ from tests.fake_review import InMemoryEventReview, InMemoryTopics
 from tests.fakes import InMemoryEventStore
 from tests.sample_events import NOW_MS, frame_of, rating
 from tests.web_world import Clock
-from workers.ingest import IngestWorker
+from workers.ingest import INGEST, IngestWorker, offsets_group
 from workers.requeue import AT_ONCE_MAX, Requeuer
 
 FUTURE_MS = 400_000
@@ -91,14 +91,15 @@ def test_over_real_databases_the_event_arrives_once(tmp_path: Path) -> None:
     bug = DeadLetter(log.cluster_id, "ratings", 0, 77, "u1", value, "cannot be applied: a bug",
                      NOW_MS)
     store.apply(frame_of([rating("before")]), dead_letters=[bug])
-    ingest = IngestWorker(log, store, telemetry, log.cluster_id, lambda: NOW_MS, linger_s=0)
+    ingest = IngestWorker(log, store, telemetry, lambda: NOW_MS, linger_s=0)
+    group = offsets_group(INGEST, log.cluster_id)
     requeuer = Requeuer(review, log, SqlAuditLog(engine), lambda: NOW_MS)
     ingest.start()
     try:
         assert requeuer.one(1, "key:a").published == (1,)
         assert requeuer.one(1, "key:a").published == (1,)
         deadline = time.monotonic() + 20
-        while sum(store.offsets().values()) < 2:
+        while sum(store.offsets(group).values()) < 2:
             assert time.monotonic() < deadline, "ingest did not read both records"
             time.sleep(0.02)
     finally:

@@ -89,6 +89,13 @@ def test_in_production_replicas_are_refused_while_each_has_a_log_of_its_own() ->
         replicas(profile="production")
 
 
+def test_replicas_with_kafka_may_share_the_outbox_and_with_it_the_hourly_ratings() -> None:
+    safe = {"bus": "kafka", "limits_storage_url": "redis://cache"}
+    assert replicas(**safe, log_url=POSTGRESQL, profile="production").log() == POSTGRESQL
+    with pytest.raises(ValidationError, match=r"replicas: .*ratings_per_hour.*one PostgreSQL"):
+        replicas(**safe, profile="production")
+
+
 @pytest.mark.parametrize("url", ["redis://cache:6379/0", "rediss://:secret@cache/1",
                                  "redis+unix:///run/redis.sock"])
 def test_limits_are_counted_in_redis_when_it_is_named(url: str) -> None:
@@ -108,3 +115,41 @@ def test_a_batch_that_would_never_fit_into_the_queue_is_refused() -> None:
         Settings(batch_lines_max=51, outbox_queue_max_events=50)
     with pytest.raises(ValidationError, match="outbox_queue_max_events"):
         Settings(outbox_queue_max_events=9_999)
+
+
+KAFKA = {"bus": "kafka", "kafka_bootstrap_servers": ["kafka.example:9092"]}
+LOGIN = {"kafka_username": "app", "kafka_password": "secret"}
+
+
+@pytest.mark.parametrize("protocol", ["PLAINTEXT", "SASL_PLAINTEXT"])
+def test_production_sends_nothing_unencrypted_to_another_machine(protocol: str) -> None:
+    values: dict[str, Any] = {**KAFKA, **LOGIN, "kafka_security_protocol": protocol}
+    with pytest.raises(ValidationError, match=r"kafka_security_protocol: .*kafka\.example:9092"):
+        Settings(profile="production", **values)
+    assert Settings(**values).bus == "kafka"
+    near = {**values, "kafka_bootstrap_servers": ["127.0.0.1:9092", "[::1]:9092", "localhost:1"]}
+    assert Settings(profile="production", **near).bus == "kafka"
+    for encrypted in ("SSL", "SASL_SSL"):
+        Settings(profile="production", **{**values, "kafka_security_protocol": encrypted})
+    Settings(profile="production", **{**values, "bus": "embedded"})
+
+
+@pytest.mark.parametrize(("values", "named"), [
+    ({"kafka_bootstrap_servers": []}, "kafka_bootstrap_servers"),
+    ({"kafka_security_protocol": "SASL_SSL"}, "kafka_username, kafka_password"),
+    ({"kafka_security_protocol": "SASL_SSL", "kafka_username": "app"}, "kafka_password"),
+    ({"kafka_certificate_file": "c.pem"}, "kafka_key_file"),
+    ({"kafka_min_insync_replicas": 2}, "kafka_min_insync_replicas"),
+    ({"kafka_topic_names": {"rating": "x"}}, "no topic 'rating'"),
+    ({"kafka_topic_names": {"ratings": "a b"}}, "'a b' is no name"),
+    ({"kafka_topic_names": {"ratings": "watch-events"}}, "2 topics are called 'watch-events'"),
+])
+def test_what_cannot_work_with_kafka_is_named(values: dict[str, Any], named: str) -> None:
+    with pytest.raises(ValidationError, match=named):
+        Settings(**{**KAFKA, **values})
+
+
+def test_a_password_does_not_show_when_settings_are_printed() -> None:
+    login = {**LOGIN, "kafka_password": "open-sesame", "kafka_security_protocol": "SASL_SSL"}
+    settings = Settings(**{**KAFKA, **login})
+    assert "open-sesame" not in repr(settings) and "open-sesame" not in str(settings)

@@ -154,7 +154,7 @@ class World:
             retrain=self.retrain,
             switch=InMemorySwitch(self.clock, self.allow_list, self.audit_log, self.serving),
             similar=similar or neighbours, manifest=self.manifests.get,
-            bus_reachable=lambda: self.bus_up,
+            bus_problem=lambda: None if self.bus_up else "no broker",
             metrics_registry=registry or CollectorRegistry(), now_ms=self.clock,
             review=self.review, program=self.program,
             requeue=Requeuer(self.review, self.bus, self.audit_log, self.clock))

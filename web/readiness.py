@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import structlog
 
-from recommender.errors import BusUnavailable, StoreUnavailable
+from recommender.errors import StoreUnavailable
 from web.services import Services
 
 _log = structlog.get_logger("web")
@@ -21,7 +21,7 @@ class Readiness:
         self._store = services.store
         self._outbox = services.outbox
         self._serving = services.serving
-        self._bus_reachable = services.bus_reachable
+        self._bus_problem = services.bus_problem
         self._now_ms = services.now_ms
         self._outbox_refused_at_ms: int | None = None
 
@@ -30,7 +30,7 @@ class Readiness:
         return {
             "store": self._store_check(),
             "model": OK if self._serving.current() is not None else "no model yet",
-            "bus": self._bus_check(),
+            "bus": self._bus_problem() or OK,
             "outbox": self._outbox_check(),
         }
 
@@ -41,14 +41,6 @@ class Readiness:
             _log.warning("store_unavailable", reason=str(error))
             return "does not answer"
         return OK
-
-    def _bus_check(self) -> str:
-        try:
-            reachable = self._bus_reachable()
-        except BusUnavailable as error:
-            _log.warning("bus_unavailable", reason=str(error))
-            reachable = False
-        return OK if reachable else "does not answer"
 
     def _outbox_check(self) -> str:
         """Not ok until it has refused nothing for a while.

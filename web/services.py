@@ -88,8 +88,8 @@ class Services:
     """What the routes call.
 
     `serving` holds the served model; `similar` reads its bundle. `manifest` gives the verified
-    manifest of a version id, None when there is none; `bus_reachable` tells whether the message
-    bus answers; `now_ms` is the clock, in UTC ms.
+    manifest of a version id, None when there is none; `bus_problem` tells without waiting why
+    the message bus cannot be used (None when it can); `now_ms` is the clock, in UTC ms.
     """
 
     outbox: Outbox
@@ -105,7 +105,7 @@ class Services:
     switch: ModelSwitch
     similar: SimilarFilms
     manifest: Callable[[str], Mapping[str, Any] | None]
-    bus_reachable: Callable[[], bool]
+    bus_problem: Callable[[], str | None]
     metrics_registry: CollectorRegistry
     now_ms: Callable[[], int]
     review: EventReview

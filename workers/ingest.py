@@ -20,6 +20,8 @@ OnApplied = Callable[[Collection[str], Applied, float | None], None]
 """Called after each commit: users in the batch, what was done, freshness (the age in seconds of
 the oldest event of the batch since it was received; None without events)."""
 
+INGEST = "ingest"
+"""The consumer group of the replicas' ingest workers."""
 _POLL_S = 0.5
 _LAG_EVERY_S = 1.0
 _PAUSE_MIN_S, _PAUSE_MAX_S = 0.1, 5.0
@@ -32,6 +34,8 @@ class IngestWorker:
     Offsets live in the store, in the transaction of the events they stand for. After any failure
     the worker seeks to them again, so a record is neither lost nor skipped, and one read twice
     changes nothing. A record that cannot be applied becomes a dead letter and never blocks.
+    While the store takes nothing the partitions are paused, and polled all the same: whoever is
+    silent for long loses its place in the group.
 
     Attributes:
         behind: records not yet applied, as of the last second.
@@ -43,20 +47,18 @@ class IngestWorker:
         bus: EventBus,
         store: EventStore,
         telemetry: Telemetry,
-        cluster_id: str,
         clock_ms: Callable[[], int],
         on_applied: OnApplied | None = None,
         batch_max: int = 5_000,
         linger_s: float = 0.1,
-        group: str = "ingest",
+        group: str = INGEST,
         topics: Sequence[str] = EVENT_TOPICS,
     ) -> None:
-        """`cluster_id` names the bus in the ids of events that came without one; `linger_s` is
-        the least time between two transactions under load."""
+        """`linger_s` is the least time between two transactions under load; `group` is the
+        consumer group on the bus."""
         self._bus = bus
         self._store = store
         self._telemetry = telemetry
-        self._cluster_id = cluster_id
         self._clock_ms = clock_ms
         self._on_applied = on_applied
         self._batch_max = batch_max
@@ -96,6 +98,7 @@ class IngestWorker:
     def _run(self) -> None:
         pause_s = _PAUSE_MIN_S
         while not self._stopping.is_set():
+            bus_away = False
             try:
                 self._turn()
                 pause_s = _PAUSE_MIN_S
@@ -104,14 +107,33 @@ class IngestWorker:
             except (BusUnavailable, StoreUnavailable) as error:
                 self.waits_for = str(error)
                 _log.warning("ingest_waits", pause_s=pause_s, error=str(error))
+                bus_away = isinstance(error, BusUnavailable)
             except Exception as error:  # noqa: BLE001  ending here would stop the intake for good
                 self.waits_for = repr(error)
                 _log.exception("ingest_failed", pause_s=pause_s)
             self._followed = None
-            self._stopping.wait(pause_s)
+            if not bus_away:
+                self._read_nothing(pause_s)
+            else:
+                self._stopping.wait(pause_s)
             pause_s = min(2 * pause_s, _PAUSE_MAX_S)
         if self._consumer is not None:
             self._consumer.close()
+
+    def _read_nothing(self, pause_s: float) -> None:
+        """Let the time pass, and stay in the group."""
+        deadline_s = time.monotonic() + pause_s
+        consumer = self._consumer
+        if consumer is not None:
+            held = consumer.assignment()
+            consumer.pause(held)
+            try:
+                consumer.poll(1, pause_s)
+            except BusUnavailable as error:
+                _log.info("bus_away_while_waiting", error=str(error))
+            finally:
+                consumer.resume(held)
+        self._stopping.wait(max(0.0, deadline_s - time.monotonic()))
 
     def _turn(self) -> None:
         if self._consumer is None:
@@ -130,7 +152,7 @@ class IngestWorker:
         assigned = consumer.assignment()
         if assigned == self._followed:
             return
-        stored = self._store.offsets(self._group)
+        stored = self._store.offsets(offsets_group(self._group, self._bus.cluster_id))
         ends = self._bus.end_offsets(self._topics)
         for partition in assigned - (self._followed or set()):
             offset = stored.get(partition, 0)
@@ -144,9 +166,9 @@ class IngestWorker:
 
     def _apply(self, records: Sequence[Record]) -> None:
         try:
-            batch = read_batch(records, self._cluster_id, self._clock_ms())
+            batch = read_batch(records, self._bus.cluster_id, self._clock_ms())
             done = self._store_batch(batch)
-        except StoreUnavailable:
+        except (StoreUnavailable, BusUnavailable):
             raise
         except Exception as error:  # noqa: BLE001  no record may block those behind it
             _log.error("batch_cannot_be_applied", records=len(records), error=repr(error))
@@ -155,7 +177,7 @@ class IngestWorker:
                 self._apply(records[:half])
                 self._apply(records[half:])
                 return
-            batch = _only_letter(self._cluster_id, records[0], repr(error))
+            batch = _only_letter(self._bus.cluster_id, records[0], repr(error))
             done = self._store_batch(batch)
         self._announce(batch, done)
         if done.letters:
@@ -165,9 +187,8 @@ class IngestWorker:
             self._post.send(done.letters)
 
     def _store_batch(self, batch: RecordBatch) -> Applied:
-        return self._store.apply(
-            batch.frame, batch.offsets, batch.letters, self._group, batch.set_aside
-        )
+        group = offsets_group(self._group, batch.cluster_id)
+        return self._store.apply(batch.frame, batch.offsets, batch.letters, group, batch.set_aside)
 
     def _announce(self, batch: RecordBatch, done: Applied) -> None:
         frame = batch.frame
@@ -200,6 +221,14 @@ class IngestWorker:
             self._telemetry.consumer_lag(partition.topic, partition.partition, behind)
             total += behind
         self.behind = total
+
+
+def offsets_group(group: str, cluster_id: str) -> str:
+    """The name under which the store keeps a group's offsets in one log.
+
+    Offsets belong to one log: a new log must not start behind the offsets of a lost one.
+    """
+    return f"{group}/{cluster_id}"
 
 
 def _only_letter(cluster_id: str, record: Record, reason: str) -> RecordBatch:

@@ -125,7 +125,9 @@ class Consumer(Protocol):
     def poll(self, max_records: int, timeout_s: float) -> list[Record]:
         """Next records of partitions not paused, in order within a partition.
 
-        Returns as soon as there is at least one, or after `timeout_s`, or on `wake`.
+        Returns as soon as there is at least one, or after `timeout_s`, or on `wake`; and with
+        none when partitions came to this member of which `assignment` has not told yet: they
+        are read from the next poll on, so that the caller can `seek` first.
 
         Raises:
             BusUnavailable: the bus does not answer; polling again later is safe.
@@ -154,26 +156,39 @@ class Consumer(Protocol):
 
 
 class EventBus(Protocol):
-    """Topics with partitions, offsets and consumer groups."""
+    """Topics with partitions, offsets and consumer groups. Thread-safe."""
+
+    @property
+    def cluster_id(self) -> str:
+        """Names the log behind the bus, also after a restart; another log has another.
+
+        Raises:
+            BusUnavailable: it is not known before the bus has answered once.
+        """
+        ...
 
     def publish(self, messages: Sequence[Message]) -> None:
         """Append the messages; durable when it returns.
 
         Raises:
-            BusUnavailable: not all are known to be written; publishing again may repeat some.
+            PartlyPublished: those it names are not known to be written, all others are.
+            BusUnavailable: none is known to be written. Publishing again may repeat some.
         """
         ...
 
     def consumer(self, group: str, topics: Sequence[str]) -> Consumer:
-        """Join `group`. A partition without a `seek` starts at its first record."""
+        """Join `group`, with the first `poll` at the latest.
+
+        A partition without a `seek` starts at its first record.
+        """
         ...
 
     def end_offsets(self, topics: Sequence[str]) -> dict[TopicPartition, int]:
         """For each partition of the topics the offset that the next record will get."""
         ...
 
-    def reachable(self) -> bool:
-        """Whether the bus answers now."""
+    def problem(self) -> str | None:
+        """Why the bus cannot be used now, None when it can. Asks it: this may take seconds."""
         ...
 
     def close(self) -> None:

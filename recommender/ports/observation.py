@@ -83,6 +83,14 @@ class Telemetry(Protocol):
         """Records of a partition not yet applied."""
         ...
 
+    def relay_backlog(self, events: int) -> None:
+        """Events in the outbox that an outer bus has not acknowledged."""
+        ...
+
+    def events_redelivered(self, count: int) -> None:
+        """Events sent to an outer bus again: whether it had them was not known."""
+        ...
+
     def outbox_depth(self, events: int) -> None:
         """Events waiting in the outbox."""
         ...

@@ -14,7 +14,7 @@ from benchmarks.people import People, Person
 from benchmarks.program import Program
 from clock import now_ms
 from commands.keys import create_key
-from composition import open_log
+from events_composition import open_events
 from recommender.topics import RATINGS
 from recommender.types import DeadLetter, Message, Role
 from tests.browser.watched import WITHIN_MS, watched_page
@@ -35,8 +35,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
     with closing(home.side()) as side:
         side.store.apply(event_frame([]), dead_letters=[DeadLetter(
             "earlier", RATINGS, 0, 0, None, json.dumps(MENDED).encode(), "mended since", AT_MS)])
-    with closing(open_log(home.settings())) as log:
-        log.publish([Message(RATINGS, "u1", BROKEN)])
+    with closing(open_events(home.settings())) as events:
+        events.bus.publish([Message(RATINGS, "u1", BROKEN)])
     return home
 
 

@@ -1,0 +1,108 @@
+"""The relay: from the outbox to the bus, each event until the bus has acknowledged it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+
+import structlog
+
+from recommender.errors import BusUnavailable, PartlyPublished, StoreUnavailable
+from recommender.ports import EventBus, RelayQueue, Telemetry
+from recommender.types import Message, Unsent
+
+_IDLE_S = 0.5
+_BACKLOG_EVERY_S = 1.0
+_PAUSE_MIN_S, _PAUSE_MAX_S = 0.1, 2.0
+_log = structlog.get_logger()
+
+
+class RelayWorker:
+    """A thread that takes a batch, publishes it, waits for the acknowledgement, marks it sent.
+
+    A crash between the two, or an acknowledgement that was lost, brings events to the bus a
+    second time; they are known by their ids there. While the bus is away the events wait in the
+    outbox, however long: a batch is given back and tried again.
+    """
+
+    def __init__(
+        self, queue: RelayQueue, bus: EventBus, telemetry: Telemetry, batch_max: int = 1_000
+    ) -> None:
+        """`batch_max` bounds what is under way at once, and what a crash can bring twice."""
+        self._queue = queue
+        self._bus = bus
+        self._telemetry = telemetry
+        self._batch_max = batch_max
+        self._stopping = threading.Event()
+        self._unsure: set[int] = set()
+        self._next_backlog_s = 0.0
+        self._thread = threading.Thread(target=self._run, name="relay", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self, timeout_s: float = 2.0) -> bool:
+        """Finish the batch at hand and end; whether it did. A batch of a bus that is away is left
+        to the next start."""
+        self._stopping.set()
+        self._queue.wake()
+        if self._thread.ident is not None:
+            self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    # --- the thread
+
+    def _run(self) -> None:
+        pause_s = _PAUSE_MIN_S
+        while not self._stopping.is_set():
+            try:
+                if self._turn():
+                    pause_s = _PAUSE_MIN_S
+                    continue
+            except (BusUnavailable, StoreUnavailable) as error:
+                _log.warning("relay_waits", pause_s=pause_s, error=str(error))
+            except Exception:  # noqa: BLE001  ending here would hold back all events to come
+                _log.exception("relay_failed", pause_s=pause_s)
+            self._queue.give_back()
+            self._stopping.wait(pause_s)
+            pause_s = min(2 * pause_s, _PAUSE_MAX_S)
+
+    def _turn(self) -> bool:
+        """Relay one batch; whether all of it went."""
+        self._report_backlog()
+        batch = self._queue.take(self._batch_max)
+        if not batch:
+            self._queue.wait(_IDLE_S)
+            return True
+        sent = self._publish(batch)
+        again = self._unsure & sent
+        if again:
+            self._telemetry.events_redelivered(len(again))
+        self._unsure -= sent
+        if sent:
+            self._queue.mark_sent(sent)
+        return len(sent) == len(batch)
+
+    def _publish(self, batch: Sequence[Unsent]) -> set[int]:
+        """Rows that the bus has acknowledged."""
+        messages = [Message(row.topic, row.key, row.value) for row in batch]
+        try:
+            self._bus.publish(messages)
+        except PartlyPublished as error:
+            _log.warning("relay_partly", unpublished=len(error.unpublished), error=str(error))
+            failed = {batch[at].sequence for at in error.unpublished}
+            self._unsure |= failed
+            return {row.sequence for row in batch} - failed
+        except BusUnavailable:
+            # Some may be written all the same: only the acknowledgement is missing.
+            self._unsure |= {row.sequence for row in batch}
+            raise
+        return {row.sequence for row in batch}
+
+    def _report_backlog(self) -> None:
+        now_s = time.monotonic()
+        if now_s >= self._next_backlog_s:
+            self._next_backlog_s = now_s + _BACKLOG_EVERY_S
+            self._telemetry.relay_backlog(self._queue.backlog())
