@@ -93,6 +93,28 @@ def shown_tiers(exposures: Int64s) -> tuple[Tier, ...]:
     return (*tiers, _tier(NEVER_SHOWN, size - len(shown), size, 0, total))
 
 
+def popularity_tiers(exposures: Int64s, taken_before: Int64s) -> tuple[Tier, ...]:
+    """The same shares of the catalogue by earlier popularity: what was popular before, frozen.
+
+    Args:
+        exposures: int64 of shape (n_items,).
+        taken_before: int64 of shape (n_items,), people who took each film before. Of films taken
+            alike each counts with the mean exposure of them, so that their order does not matter.
+    """
+    size, total = len(exposures), int(exposures.sum())
+    _, kind, counts = np.unique(taken_before, return_inverse=True, return_counts=True)
+    mean = np.bincount(kind, exposures.astype(np.float64)) / counts
+    ordered = mean[kind][np.argsort(-taken_before, kind="stable")]
+    tiers, start = [], 0
+    for name, share in SHOWN_TIERS:
+        end = max(start, head_size(share, size))
+        part = float(ordered[start:end].sum())
+        tiers.append(Tier(name, end - start, (end - start) / size if size else 0.0,
+                          part / total if total else 0.0))
+        start = end
+    return tuple(tiers)
+
+
 def catalogue_exposure(exposures: Int64s) -> CatalogueExposure:
     """Measures over a whole catalogue: exposures is int64 of shape (n_items,), zeros included."""
     size = len(exposures)
