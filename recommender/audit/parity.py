@@ -33,8 +33,7 @@ def spread_over_groups(values: Sequence[Float64s], seed: int = 0) -> Measured:
 
     The plain spread is biased upward, since chance alone makes means differ, the more the smaller
     the groups are. What the bootstrap estimates of that bias is taken off (Efron and Tibshirani
-    1993, chapter 10): about a third of it where all groups are equal, nearly all where they
-    differ.
+    1993, chapter 10); part of it stays where all groups are alike.
 
     Args:
         values: for each group one value a person; at least two groups, none empty.
