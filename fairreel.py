@@ -24,6 +24,7 @@ COMMANDS = {
     "train": "commands.train",
     "snapshot": "commands.snapshot",
     "evaluate": "commands.evaluate",
+    "audit": "commands.audit",
     "registry": "commands.registry",
     "keys": "commands.keys",
     "backup": "commands.backup",

@@ -14,6 +14,7 @@ import click
 
 from adapters.json_log import configure_json_log
 from clock import now_ms
+from commands.audit_writing import policy_of
 from commands.outcome import EXIT_FAILED, EXIT_OK, EXIT_UNUSABLE
 from commands.training_log import TrainingLog
 from commands.training_parts import TrainingParts, open_training
@@ -100,7 +101,7 @@ def run_training(
 def _options(settings: Settings, actor: str) -> TrainingOptions:
     return TrainingOptions(
         tuple(dict.fromkeys(settings.models)), settings.split, settings.gate_margin,
-        settings.models_kept, actor,
+        settings.models_kept, actor, policy_of(settings), settings.audit_pictures,
     )  # fmt: skip
 
 

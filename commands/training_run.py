@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
 from adapters.model_files import ModelFiles
 from adapters.model_folder import remove_orphans
 from adapters.snapshots import Snapshots
+from commands.candidate_audit import CandidateAudits
 from commands.training_log import TrainingLog
 from commands.training_parts import TrainingParts
+from recommender.audit.fairness import FairnessReport
+from recommender.audit.verdicts import AuditPolicy
 from recommender.bundle import ModelBundle
 from recommender.errors import LeaseLost, ModelRefused, NotFound, SnapshotDamaged
 from recommender.evaluate import Evaluation
@@ -36,7 +39,8 @@ _FAR_FUTURE_MS = 2**62
 class TrainingOptions:
     """`models` are fitted; the first is the one to serve until a switch says otherwise.
 
-    margin: as in Settings.gate_margin. actor: who asked, for the audit log.
+    margin: as in Settings.gate_margin. actor: who asked, for the audit log. policy: what audits
+    require; pictures: whether they draw.
     """
 
     models: tuple[str, ...]
@@ -44,6 +48,8 @@ class TrainingOptions:
     margin: float
     models_kept: int
     actor: str = "command line"
+    policy: AuditPolicy = field(default_factory=AuditPolicy)
+    pictures: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +102,22 @@ def train_and_publish(
     target = _target(parts.allow_list.choice(), parent, options.models)
     material = _Material(snapshot, interactions, parent, target, options.actor)
     reference = serving_reference(parts.files, parts.snapshots, parent, snapshot.snapshot_id)
+    movies = parts.snapshots.movies(snapshot)
     trained = train(
-        interactions, parts.snapshots.movies(snapshot), [(name, {}) for name in options.models],
+        interactions, movies, [(name, {}) for name in options.models],
         options.split, reference, options.margin, log.progress, compared=target,
     )  # fmt: skip
     outcome = "published" if any(model.name == target for model in trained) else "held"
+    audits = CandidateAudits.of_run(
+        interactions, movies, parts.catalogue.people(), parts.clock(), options.policy,
+        parts.outputs, log, options.pictures)
+    kept: list[tuple[FairnessReport, Manifest, bool]] = []
     seeks = True
-    for model in trained:
-        record, left_alone = _publish(parts, material, model, time.monotonic() - began, lease), ""
+    for candidate in trained:
+        model, report = audits.judge(candidate)
+        manifest, record = _publish(parts, material, model, time.monotonic() - began, lease)
+        left_alone = ""
+        kept.append((report, manifest, model.name == target))
         if seeks and (parent is None or model.name == target):
             outcome = "refused"
             if model.verdict.passed:
@@ -116,6 +130,8 @@ def train_and_publish(
             explanation=" ".join(filter(None, (model.verdict.explanation, left_alone))),
         )  # fmt: skip
     _tidy(parts, options, log)
+    for report, manifest, is_target in kept:
+        audits.keep(report, manifest, is_target)
     return outcome
 
 
@@ -181,7 +197,7 @@ def metrics_of(evaluation: Evaluation) -> dict[str, Metric]:
 def _publish(
     parts: TrainingParts, material: _Material, model: TrainedModel, seconds: float,
     lease: HeldLease,
-) -> ModelRecord:  # fmt: skip
+) -> tuple[Manifest, ModelRecord]:  # fmt: skip
     """Files first, then the row: a crash in between leaves files that nothing loads."""
     records = parts.allow_list.records()
     at_ms = parts.clock()
@@ -203,7 +219,7 @@ def _publish(
         at_ms, material.actor, "model_publish", record.version_id, status.value,
         f"{record.name}: {model.verdict.explanation}",
     ))  # fmt: skip
-    return record
+    return manifest, record
 
 
 def _serve(

@@ -17,6 +17,7 @@ class GateReason(StrEnum):
     SAME_DATA = "same_data"
     SAME_CONFIGURATION = "same_configuration"
     WORSE_THAN_SERVING = "worse_than_serving"
+    REQUIREMENT_FAILED = "requirement_failed"
     NO_LISTS = "no_lists"
     EMPTY = "empty"
     NOT_FINITE = "not_finite"

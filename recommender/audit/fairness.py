@@ -92,7 +92,9 @@ class CurvePoint:
 
 @dataclass(frozen=True, slots=True)
 class FairnessReport:
-    """All of it. lists: how many were judged; k: films a list."""
+    """All of it. lists: how many were judged; k: films a list. exposures: of the whole catalogue,
+    int64 of shape (n_items,).
+    """
 
     lists: int
     people: int
@@ -105,6 +107,7 @@ class FairnessReport:
     popularity_tiers: tuple[Tier, ...]
     genres: tuple[GenreExposure, ...]
     curve: tuple[CurvePoint, ...]
+    exposures: Int64s = field(repr=False, compare=False)
     notes: tuple[str, ...] = field(default=())
 
     def requirement(self, name: str) -> RequirementResult:
@@ -127,7 +130,7 @@ def audit_fairness(lists: AuditedLists, policy: AuditPolicy, seed: int = 0) -> F
             lists, policy, diversity, quality)),
         tuple(_merged(groups, quality)), concentration(exposures), shown_tiers(exposures),
         popularity_tiers(exposures, lists.taken_before), tuple(_genre_rows(lists, exposures)),
-        tuple(_curve(lists, seed)), lists.notes,
+        tuple(_curve(lists, seed)), exposures, lists.notes,
     )  # fmt: skip
 
 
