@@ -28,8 +28,7 @@ class OutputFolder:
         Raises:
             OSError: the disk is full or the folder not writable; the old file is untouched.
         """
-        text = orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
-                            | orjson.OPT_SERIALIZE_NUMPY)
+        text = orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
         self._write(f"{name}.json", text)
 
     def write_picture(self, name: str, png: bytes) -> None:
