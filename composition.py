@@ -81,7 +81,7 @@ def open_snapshots(settings: Settings) -> Snapshots:
     """Where the Parquet snapshots are.
 
     Raises:
-        SnapshotsUnavailable: the URL cannot be used here.
+        InvalidField: the URL cannot be used here.
     """
     return Snapshots(SnapshotFiles(settings.snapshots(), settings.snapshots_options))
 

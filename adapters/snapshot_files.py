@@ -16,7 +16,7 @@ from fsspec.implementations.local import LocalFileSystem
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from adapters.durable_file import replace_file
-from recommender.errors import SnapshotDamaged, SnapshotsUnavailable
+from recommender.errors import InvalidField, SnapshotDamaged, SnapshotsUnavailable
 from recommender.schemas import Columns
 from recommender.snapshot import SCHEMA_OF, Snapshot, SnapshotFile
 
@@ -45,17 +45,17 @@ class SnapshotFiles:
         """`options` are those of the file system of fsspec that the URL names.
 
         Raises:
-            SnapshotsUnavailable: no such file system, or its package is not installed.
+            InvalidField: no such file system, or its package is not installed.
         """
         self.url = url
         try:
             self._fs, root = url_to_fs(url, **(options or {}))
         except ImportError as error:
-            raise SnapshotsUnavailable(
-                f"snapshots_url: {url} needs {error.name or error}, which is not installed; "
+            raise InvalidField(
+                "snapshots_url", f"{url} needs {error.name or error}, which is not installed; "
                 "`make install-extra` installs it") from error
         except (ValueError, TypeError) as error:
-            raise SnapshotsUnavailable(f"snapshots_url: {url}: {error}") from error
+            raise InvalidField("snapshots_url", f"{url}: {error}") from error
         self._root = root.rstrip("/")
 
     @property

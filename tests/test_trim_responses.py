@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from adapters.response_log import TEXT_KNOWN_S, SqlResponseLog
 from adapters.response_rows import answered_records
 from adapters.response_trim import ResponsesTrim
-from recommender.answer_text import answer_text
+from recommender.answer_text import AnswerText
 from recommender.types import AnsweredRecord
 from tests.databases_of_tests import count, new_database
 
@@ -39,7 +39,7 @@ class World:
         name = f"{self.ms:015d}-{self.number:04d}"
         self.log.record(AnsweredRecord(
             name, self.ms, user, "A", "20261121T003000Z", 7, True, 200, 850,
-            answer_text(b'{"text":"' + text.encode(), b'","at":"')))
+            AnswerText(b'{"text":"' + text.encode(), b'","at":"')))
         self.log.flush()
         return name
 
