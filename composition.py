@@ -81,7 +81,7 @@ def open_snapshots(settings: Settings) -> Snapshots:
     """Where the Parquet snapshots are.
 
     Raises:
-        InvalidField: the URL cannot be used here.
+        ImportError, ValueError: the URL cannot be used here.
     """
     return Snapshots(SnapshotFiles(settings.snapshots(), settings.snapshots_options))
 

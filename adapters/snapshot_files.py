@@ -16,7 +16,7 @@ from fsspec.implementations.local import LocalFileSystem
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from adapters.durable_file import replace_file
-from recommender.errors import InvalidField, SnapshotDamaged, SnapshotsUnavailable
+from recommender.errors import SnapshotDamaged, SnapshotsUnavailable
 from recommender.schemas import Columns
 from recommender.snapshot import SCHEMA_OF, Snapshot, SnapshotFile
 
@@ -45,17 +45,16 @@ class SnapshotFiles:
         """`options` are those of the file system of fsspec that the URL names.
 
         Raises:
-            InvalidField: no such file system, or its package is not installed.
+            ImportError: it needs a package that is not installed.
+            ValueError: there is no such file system.
         """
         self.url = url
         try:
             self._fs, root = url_to_fs(url, **(options or {}))
         except ImportError as error:
-            raise InvalidField(
-                "snapshots_url", f"{url} needs {error.name or error}, which is not installed; "
-                "`make install-extra` installs it") from error
-        except (ValueError, TypeError) as error:
-            raise InvalidField("snapshots_url", f"{url}: {error}") from error
+            raise ImportError(
+                f"{url} needs {error.name or error}, which is not installed; `make install-extra` "
+                "installs it") from error
         self._root = root.rstrip("/")
 
     @property
