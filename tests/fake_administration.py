@@ -223,5 +223,8 @@ class CountingTelemetry:
     def body_refused(self) -> None:
         self.counted["body_refused",] += 1
 
+    def rows_trimmed(self, kind: str, count: int) -> None:
+        self.counted["rows_trimmed", kind] += count
+
     def rate_limiter_failed(self) -> None:
         self.counted["rate_limiter_failed",] += 1
