@@ -7,6 +7,8 @@ import numpy.typing as npt
 
 from recommender.arrays import Bools, Float64s, Int64s
 
+_NUMBERS_AT_ONCE = 2_000_000
+
 
 def novelty(shown: npt.NDArray[np.integer], taken_by: Int64s, n_users: int) -> Float64s:
     """Mean over a list of -log2 of the share of users who took the film, in bits.
@@ -47,20 +49,28 @@ def intra_list_diversity(shown: npt.NDArray[np.integer], genres: Bools) -> Float
     Returns:
         float64 of shape (n_lists,).
     """
-    k = shown.shape[1]
-    masks = genres.T.astype(np.float64)
-    sizes = masks.sum(axis=1)
-    similar, pairs = np.zeros(len(shown)), np.zeros(len(shown))
-    for first in range(k):
-        for second in range(first + 1, k):
-            one, other = shown[:, first], shown[:, second]
-            both = (one >= 0) & (other >= 0) & (sizes[one] > 0) & (sizes[other] > 0)
-            common = (masks[one] * masks[other]).sum(axis=1)
-            together = sizes[one] + sizes[other] - common
-            similar += np.where(both, common / np.maximum(together, 1.0), 0.0)
-            pairs += both
-    similar[pairs == 0] = np.nan
-    return np.asarray(1.0 - similar / np.maximum(pairs, 1.0), np.float64)
+    # One film more, of no genre: what an index of -1 points at.
+    films = np.vstack((genres.T, np.zeros((1, len(genres)), np.bool_))).astype(np.float32)
+    places = np.maximum(shown, -1)
+    step = max(1, _NUMBERS_AT_ONCE // max(shown.shape[1] * (len(genres) + shown.shape[1]), 1))
+    parts = [_diversity(films[places[at : at + step]]) for at in range(0, len(shown), step)]
+    return np.concatenate(parts) if parts else np.zeros(0)
+
+
+def _diversity(films: npt.NDArray[np.float32]) -> Float64s:
+    """films: of shape (n_lists, k, n_genres), 1 where the film has the genre."""
+    both = np.matmul(films, films.transpose(0, 2, 1)).astype(np.float64)
+    sizes = films.sum(axis=2, dtype=np.float64)
+    known = sizes > 0
+    either = sizes[:, :, None] + sizes[:, None, :] - both
+    jaccard = np.divide(both, either, out=np.zeros_like(both),
+                        where=known[:, :, None] & known[:, None, :])
+    n_known = known.sum(axis=1)
+    pairs = n_known * (n_known - 1)  # ordered ones; each film with itself gives 1
+    found = np.full(len(films), np.nan)
+    some = pairs > 0
+    found[some] = 1.0 - (jaccard.sum(axis=(1, 2)) - n_known)[some] / pairs[some]
+    return found
 
 
 def with_places(lists: list[list[int]], k: int) -> Int64s:
