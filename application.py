@@ -322,7 +322,6 @@ def _web_options(settings: Settings) -> WebOptions:
         rate_limit_block_s=settings.rate_limit_block_s,
         limits_storage_uri=settings.limits_storage(),
         trusted_proxies=settings.trusted_proxies,
-        model_followed=settings.models[0],
         cors_origins=tuple(settings.cors_origins),
         session_secret=open_session_secret(settings.session_secret()),
         session_s=settings.session_s,

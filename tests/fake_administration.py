@@ -79,9 +79,10 @@ class InMemoryAllowList:
         serving = self.serving()
         if serving is not None:
             choice = self._choice
-            if choice is None and serving.version_id != before:
+            automatic = choice is None or choice.automatic
+            if automatic and serving.version_id != before:
                 return record
-            if choice is not None and choice.name != record.name:
+            if choice is not None and not automatic and choice.name != record.name:
                 return record
         return self.serve(version_id, at_ms, fencing)
 
