@@ -19,6 +19,8 @@ settings.load_profile("fairreel")
 
 _NEEDS = "needs "
 _BROKER_NEEDS = ("java", "mvn", "setpriv")
+_LONG = ("kafka", "browser", "tests/test_end_to_end.py", "tests/test_e2e_crash.py",
+         "tests/test_commands.py", "tests/test_compose.py")
 
 
 def in_ci() -> bool:
@@ -53,16 +55,16 @@ def broker(kafka_broker: Broker) -> Broker:
     return kafka_broker
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for marker in item.iter_markers("needs_tool"):
+        _need(marker.args)
+
+
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Get the broker's jars before a test waits for them: tests are bounded in time."""
     wanted = any("kafka_broker" in getattr(item, "fixturenames", ()) for item in session.items)
     if wanted and not session.config.option.collectonly and not _missing(_BROKER_NEEDS):
         class_path()
-
-
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    for marker in item.iter_markers("needs_tool"):
-        _need(marker.args)
 
 
 def _missing(names: Sequence[str]) -> list[str]:
@@ -71,7 +73,24 @@ def _missing(names: Sequence[str]) -> list[str]:
 
 def _need(names: Sequence[str]) -> None:
     if missing := _missing(names):
-        pytest.skip(_NEEDS + ", ".join(missing))
+        pytest.skip(f"{_NEEDS}{', '.join(missing)}")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """For runs in several processes: which tests stay in one, the longest begun first."""
+    groups = [_group(item) for item in items]
+    for item, group in zip(items, groups, strict=True):
+        item.add_marker(pytest.mark.xdist_group(group))
+    order = sorted(range(len(items)), key=lambda at: groups[at] not in _LONG)
+    items[:] = [items[at] for at in order]
+
+
+def _group(item: pytest.Item) -> str:
+    """Tests of one file, or all that share what takes long to start."""
+    if "kafka_broker" in getattr(item, "fixturenames", ()):
+        return "kafka"
+    return "browser" if "tests/browser/" in item.nodeid else item.nodeid.partition("::")[0]
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -86,10 +105,10 @@ def pytest_runtest_makereport(item: pytest.Item):  # type: ignore[no-untyped-def
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    # From the reports: with several processes the tests were skipped in another one.
-    reasons = [str(r.longrepr[2]) for r in terminalreporter.stats.get("skipped", ())]
-    missing = {name for reason in reasons if _NEEDS in reason
-               for name in reason.partition(_NEEDS)[2].split(", ")}
+    reasons = [str(report.longrepr[2]).partition(_NEEDS)[2]
+               for report in terminalreporter.stats.get("skipped", ())
+               if isinstance(report.longrepr, tuple)]
+    missing = {name for reason in reasons for name in reason.split(", ") if name}
     if missing:
         terminalreporter.write_line(
             f"NOT ALL TESTS RAN: install {', '.join(sorted(missing))}", red=True, bold=True
