@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from recommender.errors import ModelRefused, NotFound, StoreUnavailable
@@ -16,6 +17,7 @@ from recommender.types import (
     ModelStatus,
     Role,
     ServingChoice,
+    TopicPartition,
 )
 
 
@@ -194,8 +196,9 @@ class CountingTelemetry:
     def freshness(self, seconds: float) -> None:
         self.gauges["freshness",] = seconds
 
-    def consumer_lag(self, topic: str, partition: int, records: int) -> None:
-        self.gauges["consumer_lag", topic, str(partition)] = records
+    def consumer_lag(self, behind: Mapping[TopicPartition, int]) -> None:
+        for place, records in behind.items():
+            self.gauges["consumer_lag", place.topic, str(place.partition)] = records
 
     def relay_backlog(self, events: int) -> None:
         self.gauges["relay_backlog",] = events
