@@ -25,6 +25,8 @@ COMMANDS = {
     "snapshot": "commands.snapshot",
     "evaluate": "commands.evaluate",
     "audit": "commands.audit",
+    "compare": "commands.compare",
+    "tune": "commands.tune",
     "registry": "commands.registry",
     "keys": "commands.keys",
     "backup": "commands.backup",

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import closing
 
 import click
-import orjson
 
-from commands.outcome import EXIT_FAILED, EXIT_UNUSABLE, json_option
+from commands.outcome import EXIT_FAILED, EXIT_OK, EXIT_UNUSABLE, emit, json_option
 
 
 def _end() -> None:
@@ -31,10 +29,8 @@ def command(window_s: int | None, dropped: int, watch_parent: bool, as_json: boo
     """
     from adapters.database import open_database
     from adapters.json_log import configure_json_log
-    from adapters.outputs import OutputFolder
-    from clock import now_ms
-    from commands.audit_run import run_audit
-    from composition import open_store
+    from commands.audit_run import PARTS, run_audit
+    from commands.training_parts import open_training
     from settings import Settings
     from workers import parent_watch
 
@@ -50,17 +46,13 @@ def command(window_s: int | None, dropped: int, watch_parent: bool, as_json: boo
 
     responses = open_database(settings.responses(), "responses")
     try:
-        with closing(open_store(settings)) as side:
-            outcome = run_audit(settings, side, responses, OutputFolder(settings.outputs_folder),
-                                now_ms(), progress, dropped, window_s)
+        with open_training(settings, publishing=False) as parts:
+            outcome = run_audit(settings, parts, responses, progress, dropped, window_s)
     finally:
         responses.dispose()
-    if as_json:
-        click.echo(orjson.dumps(outcome.line()).decode())
-    else:
-        for line in _table(outcome.line(), settings.outputs_folder):
-            click.echo(line)
-    return EXIT_UNUSABLE if len(outcome.left_out) == 3 or not outcome.line()["gauges"] else 0
+    line = outcome.line()
+    emit(line, as_json, _table(line, settings.outputs_folder))
+    return EXIT_UNUSABLE if len(outcome.left_out) == PARTS else EXIT_OK
 
 
 def _table(line: dict[str, object], folder: object) -> list[str]:

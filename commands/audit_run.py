@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,10 +21,10 @@ from commands.audit_writing import (
     write_fairness,
     write_loops,
 )
-from composition import StoreSide, open_model_files
+from commands.training_parts import TrainingParts
 from recommender.audit.anomaly_scan import AnomalyScan
 from recommender.audit.answers_audit import AnswersReport, LoggedAnswer, audit_answers
-from recommender.audit.catalogue_view import view_catalogue
+from recommender.audit.catalogue_view import CatalogueView, view_catalogue
 from recommender.audit.documents import Origin, security_document
 from recommender.audit.fairness import FairnessReport
 from recommender.audit.gauges import answers_gauges, fairness_gauges
@@ -37,9 +38,10 @@ from recommender.schemas import Columns
 from recommender.types import AnsweredRecord, EventType, ModelRecord
 from settings import Settings
 
-_CHUNK_ROWS = 100_000
 _OK = 200
 SERVING, ANSWERS, EVENTS = "serving", "answers", "events"
+PARTS = 3
+"""So many parts an audit has."""
 
 
 @dataclass
@@ -73,50 +75,48 @@ class AuditOutcome:
 
 
 def run_audit(
-    settings: Settings, side: StoreSide, responses: Engine, outputs: OutputFolder, now_ms: int,
+    settings: Settings, parts: TrainingParts, responses: Engine,
     progress: Callable[[str], None], dropped: int = 0, window_s: int | None = None,
 ) -> AuditOutcome:  # fmt: skip
-    """Audit all parts and write the reports.
+    """Audit all parts on the newest snapshot and write the reports.
 
     Args:
         dropped: answers of the window that were not logged, as the running program counted them.
 
     Raises:
         StoreUnavailable: a database does not answer.
+        SnapshotDamaged: the newest snapshot cannot be read.
         OSError: the reports cannot be written.
     """
-    outcome, policy = AuditOutcome(), policy_of(settings)
-    progress("reading events")
-    frames = list(side.store.event_chunks(0, _CHUNK_ROWS))
-    if not frames:
-        outcome.left_out = dict.fromkeys((SERVING, EVENTS), "the store holds no events")
+    outcome, policy, pictures = AuditOutcome(), policy_of(settings), settings.audit_pictures
+    snapshot = parts.snapshots.latest()
+    if snapshot is None:
+        outcome.left_out = dict.fromkeys((SERVING, ANSWERS, EVENTS), "there is no snapshot yet")
         return outcome
-    interactions = interactions_from_events(pd.concat(frames, ignore_index=True))
-    view = view_catalogue(interactions, side.catalogue.movies(), side.catalogue.people(), now_ms)
+    progress("reading events")
+    frame, now_ms = parts.snapshots.read(snapshot), parts.clock()
+    interactions = interactions_from_events(frame)
+    view = view_catalogue(interactions, parts.snapshots.movies(snapshot),
+                          parts.snapshots.people(snapshot), now_ms)
     begin_ms = now_ms - 1000 * (window_s or settings.audit_window_s)
+    record = parts.allow_list.serving()
+    origin = Origin(now_ms, SERVING, snapshot.snapshot_id, record.name if record else None,
+                    record.version_id if record else None, (begin_ms, now_ms))
     progress("reading answers")
     answers = list(logged_answers(
         answered_records(responses, after=request_id(begin_ms, 0)), begin_ms))
-    record = side.allow_list.serving()
-    origin = Origin(now_ms, SERVING, None, None, None, (begin_ms, now_ms))
     if answers:
         progress(f"auditing {len(answers)} answers")
         outcome.answers = audit_answers(
             answers, view, _history_lengths(interactions), interactions.n_users, policy, dropped)
+        write_loops(parts.outputs, outcome.answers, origin, policy, pictures)
     else:
         outcome.left_out[ANSWERS] = "no answer was logged in the window"
-    if record is None:
-        outcome.left_out[SERVING] = "no model serves"
-    else:
-        progress(f"auditing {record.name}")
-        origin = _audit_serving(settings, record, origin, outcome, interactions, view, policy)
+    outcome.fairness = _audit_serving(parts, record, outcome, interactions, view, policy)
     if outcome.fairness is not None:
-        write_fairness(outputs, outcome.fairness, outcome.answers, origin, policy,
-                       settings.audit_pictures)
-    if outcome.answers is not None:
-        write_loops(outputs, outcome.answers, origin, policy, settings.audit_pictures)
+        write_fairness(parts.outputs, outcome.fairness, outcome.answers, origin, policy, pictures)
     progress("scanning events")
-    _audit_events(frames, origin, outcome, outputs, settings.audit_pictures)
+    _audit_events(frame, origin, outcome, parts.outputs, pictures)
     return outcome
 
 
@@ -135,45 +135,45 @@ def logged_answers(records: Iterable[AnsweredRecord], begin_ms: int) -> Iterator
 
 
 def _audit_serving(
-    settings: Settings, record: ModelRecord, origin: Origin, outcome: AuditOutcome,
-    interactions: Interactions, view: Any, policy: AuditPolicy,
-) -> Origin:  # fmt: skip
+    parts: TrainingParts, record: ModelRecord | None, outcome: AuditOutcome,
+    interactions: Interactions, view: CatalogueView, policy: AuditPolicy,
+) -> FairnessReport | None:  # fmt: skip
+    if record is None:
+        outcome.left_out[SERVING] = "no model serves"
+        return None
     try:
-        served = open_model_files(settings, publishing=False).load(record.version_id, record)
+        served = parts.files.load(record.version_id, record)
     except ModelRefused as refusal:
         outcome.left_out[SERVING] = str(refusal)
-        return origin
-    outcome.fairness = audit_model(served.bundle, interactions, view, policy)
-    return Origin(origin.generated_ms, origin.subject, served.manifest.data_snapshot_id,
-                  record.name, record.version_id, origin.window)
+        return None
+    return audit_model(served.bundle, interactions, view, policy)
 
 
 def _audit_events(
-    frames: Iterable[pd.DataFrame], origin: Origin, outcome: AuditOutcome, outputs: OutputFolder,
+    frame: pd.DataFrame, origin: Origin, outcome: AuditOutcome, outputs: OutputFolder,
     pictures: bool,
 ) -> None:  # fmt: skip
-    scan, counts = AnomalyScan(), dict[str, int]()
-    for frame in frames:
-        taken = frame[frame[Columns.TYPE].isin([EventType.RATE.value, EventType.WATCH.value])]
-        ratings = taken[Columns.RATING].to_numpy(np.float64, na_value=np.nan).tolist()
-        for user, item, rating, at_ms in zip(
-            taken[Columns.USER], taken[Columns.ITEM], ratings, taken[Columns.TIMESTAMP].tolist(),
-            strict=True,
-        ):  # fmt: skip
-            counts[user] = counts.get(user, 0) + 1
-            scan.add({"user_id": user, "item_id": item, "timestamp": at_ms,
-                      "rating": None if rating != rating else rating})
+    scan = AnomalyScan()
+    taken = frame[frame[Columns.TYPE].isin([EventType.RATE.value, EventType.WATCH.value])]
+    ratings = taken[Columns.RATING].to_numpy(np.float64, na_value=np.nan).tolist()
+    for user, item, rating, at_ms in zip(
+        taken[Columns.USER], taken[Columns.ITEM], ratings, taken[Columns.TIMESTAMP].tolist(),
+        strict=True,
+    ):  # fmt: skip
+        scan.add({"user_id": user, "item_id": item, "timestamp": at_ms,
+                  "rating": None if math.isnan(rating) else rating})
     if not scan.usable:
         outcome.left_out[EVENTS] = "no rating and no watch"
         return
     outcome.scan = scan.report(0)
-    document = security_document(outcome.scan, origin, list(counts.values()))
+    counts = scan.counts()
+    document = security_document(outcome.scan, origin, counts)
     outputs.write_report(SECURITY, document)
     if pictures:
         from recommender.audit import plots
 
         outputs.write_picture("security_rating_spam_detection",
-                              plots.rating_spam(document, list(counts.values())))
+                              plots.rating_spam(document, counts))
 
 
 def _history_lengths(interactions: Interactions) -> dict[str, int]:

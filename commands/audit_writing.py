@@ -36,8 +36,11 @@ def write_fairness(
 ) -> dict[str, Any]:  # fmt: skip
     """The report of a model's lists; without new answers those of the report before stay in it."""
     document = fairness_document(report, answers, origin, policy)
+    before = outputs.report(FAIRNESS) or {}
     if answers is None:
-        document["answers"] = (outputs.report(FAIRNESS) or {}).get("answers")
+        document["answers"] = before.get("answers")
+    if before.get("model_version") == origin.model_version:
+        carry_quality(document, before)
     outputs.write_report(FAIRNESS, document)
     if pictures:
         from recommender.audit import plots
@@ -46,6 +49,20 @@ def write_fairness(
                               plots.popularity_bias(document, report.exposures.tolist()))
         outputs.write_picture("fairness_model_parity", plots.model_parity(document))
     return document
+
+
+def carry_quality(document: dict[str, Any], before: Mapping[str, Any]) -> None:
+    """Take over the quality of groups, which only a training can measure, for the same model."""
+    old = {(row["family"], row["name"]): row for row in before["groups"]}
+    for row in document["groups"]:
+        known = old.get((row["family"], row["name"]))
+        if row["quality"] is None and known is not None and known["quality"] is not None:
+            row["quality"], row["status"] = known["quality"], known["status"]
+    rows = {row["name"]: row for row in before["requirements"]}
+    document["requirements"] = [
+        rows[row["name"]] if row["name"] == "quality_parity" and row["value"] is None else row
+        for row in document["requirements"]
+    ]
 
 
 def write_loops(

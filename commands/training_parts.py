@@ -12,7 +12,7 @@ from adapters.model_files import ModelFiles
 from adapters.outputs import OutputFolder
 from adapters.snapshots import Snapshots
 from clock import now_ms
-from composition import open_model_files, open_store
+from composition import open_model_files, open_snapshots, open_store
 from recommender.bundle import ModelBundle
 from recommender.ports import AllowList, AuditLog, Catalogue, EventStore, JobLeases
 from recommender.provenance import CodeState
@@ -48,7 +48,7 @@ def open_training(settings: Settings, publishing: bool = True) -> Iterator[Train
     side = open_store(settings)
     try:
         yield TrainingParts(
-            side.store, side.catalogue, Snapshots(settings.snapshots()),
+            side.store, side.catalogue, open_snapshots(settings),
             open_model_files(settings, publishing), side.allow_list, side.leases, side.audit,
             read_code_state(REPOSITORY), OutputFolder(settings.outputs_folder), now_ms,
         )  # fmt: skip

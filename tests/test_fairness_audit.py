@@ -12,11 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recommender.audit.fairness import AuditedLists, FairnessReport, audit_fairness
-from recommender.audit.groups import Group, activity_groups, demographic_groups
+from recommender.audit.groups import Group, judged_groups
 from recommender.audit.parity import spread_over_groups
 from recommender.audit.verdicts import AuditPolicy, AuditStatus, by_interval, worst
 from recommender.metrics import Measured, gini
 from recommender.types import Person
+from recommender.user_groups import activity_groups, demographic_groups
 
 FILMS, K = 60, 5
 POLICY = AuditPolicy(lists=100, group_least=10)
@@ -30,7 +31,7 @@ def lists_of(n: int = 80, seed: int = 0, **changes: object) -> AuditedLists:
     masks = np.zeros((3, FILMS), np.bool_)
     masks[np.arange(FILMS) % 3, np.arange(FILMS)] = True
     base = AuditedLists(shown, np.arange(FILMS)[::-1].copy(), ("A", "B", "C"), masks,
-                        tuple(activity_groups(np.arange(n) % 45)), n)
+                        judged_groups(activity_groups(np.arange(n) % 45)), n)
     return dataclasses.replace(base, **changes)  # type: ignore[arg-type]
 
 
@@ -105,7 +106,7 @@ def test_coverage_grows_with_the_lists_along_the_curve(seed: int) -> None:
 
 def test_groups_below_the_least_are_insufficient() -> None:
     people = {f"u{n}": Person(f"u{n}", "F" if n < 9 else "M", 30) for n in range(80)}
-    groups = tuple(demographic_groups([f"u{n}" for n in range(80)], people))
+    groups = judged_groups(demographic_groups([f"u{n}" for n in range(80)], people))
     gains = np.where(np.arange(80) < 40, 0.5, 1.0)
     report = audit_fairness(lists_of(groups=groups, gains=gains, gain_groups=groups), POLICY)
     rows = {(row.family, row.name): row for row in report.groups}
@@ -139,7 +140,7 @@ def test_only_an_enforced_failure_refuses() -> None:
 
 
 def test_stand_ins_judge_a_group_that_has_no_people() -> None:
-    lists = lists_of(groups=tuple(activity_groups(np.full(80, 40))))
+    lists = lists_of(groups=judged_groups(activity_groups(np.full(80, 40))))
     assert status(audit_fairness(lists, POLICY), "diversity_parity") is (
         AuditStatus.INSUFFICIENT_DATA)
     same = np.tile(np.array([0, 3, 6, 9, 12]), (40, 1))  # one genre

@@ -113,7 +113,8 @@ class Retrainer:
         if line.get("event") == "audit":
             report_gauges(line, self._telemetry)
         if line.get("event") == "model" and line.get("passed") is False:
-            self._telemetry.gate_refusal(str(line.get("reason")))
+            for reason in line.get("refusals") or [line.get("reason")]:
+                self._telemetry.gate_refusal(str(reason))
             _log.warning("model_refused_by_gate", **{k: v for k, v in line.items() if k != "event"})
 
 

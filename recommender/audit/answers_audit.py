@@ -12,10 +12,11 @@ from recommender.audit.catalogue_view import CatalogueView
 from recommender.audit.exposure import CatalogueExposure, Concentration, catalogue_exposure
 from recommender.audit.exposure import concentration as concentration_of
 from recommender.audit.fairness import AuditedLists, FairnessReport, audit_fairness
-from recommender.audit.groups import activity_groups, demographic_groups
+from recommender.audit.groups import judged_groups
 from recommender.audit.loops import LoggedLists, LoopReport, audit_loops
 from recommender.audit.verdicts import AuditPolicy
 from recommender.metrics import exposures_of
+from recommender.user_groups import activity_groups, demographic_groups
 
 K = 10
 
@@ -73,7 +74,7 @@ def audit_answers(
         f"{dropped} answers of this window were not logged, so the figures miss them",)
     fairness = audit_fairness(AuditedLists(
         shown[rows].reshape(-1, K), view.taken_by, view.genres, view.genre_masks,
-        (*activity_groups(lengths), *demographic_groups(list(last), view.people)),
+        judged_groups(activity_groups(lengths) | demographic_groups(list(last), view.people)),
         max(people, len(last)), notes=notes,
     ), policy)  # fmt: skip
     at_ms = np.array([answer.at_ms for answer in ordered], np.int64)

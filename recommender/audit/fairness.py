@@ -165,15 +165,14 @@ class _ExposureRequirement:
     at_least: bool
     meaning: str
     target: bool = False
-    relative: bool = False
 
 
 _EXPOSURE = (
     _ExposureRequirement("coverage", coverage, "coverage_min", True,
-                         "share of the active catalogue that is shown to anybody", relative=True),
+                         "share of the active catalogue that is shown to anybody"),
     _ExposureRequirement("gini", gini, "gini_max", False,
                          "inequality of exposure over the whole active catalogue, films never "
-                         "shown too", relative=True),
+                         "shown too"),
     _ExposureRequirement("tail_share", tail_share, "tail_share_min", True,
                          "exposure outside the 10 % most shown films", target=True),
     _ExposureRequirement("shown_gini", shown_gini, "shown_gini_max", False,
@@ -197,7 +196,7 @@ def _exposure_requirements(lists: AuditedLists, policy: AuditPolicy) -> list[Req
                       else by_value(measured.value, threshold, one.at_least))
         rows.append(RequirementResult(
             one.name, status, measured, threshold, one.at_least, n, one.meaning,
-            one.name in policy.enforced, one.target, one.relative))
+            one.name in policy.enforced, one.target))
     return rows
 
 

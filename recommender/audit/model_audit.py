@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from recommender.arrays import Float64s, Int32s, Int64s
+from recommender.arrays import Bools, Float64s, Int32s, Int64s
 from recommender.audit.catalogue_view import CatalogueView
 from recommender.audit.fairness import AuditedLists, FairnessReport, audit_fairness
-from recommender.audit.groups import activity_groups, demographic_groups
+from recommender.audit.groups import judged_groups
 from recommender.audit.verdicts import AuditPolicy
 from recommender.bundle import ModelBundle
 from recommender.evaluate import recommend_all
 from recommender.interactions import Interactions
+from recommender.user_groups import MEDIUM_FROM, activity_groups, demographic_groups
 
 K = 10
 TRUNCATED_TO = 5
@@ -23,15 +25,13 @@ LOW = "low"
 
 @dataclass(frozen=True, eq=False)
 class JudgedQuality:
-    """NDCG@k of one list each of some people, whose next film is known.
+    """NDCG@k of one list each of some people whose next film is known: float64 of shape (n,).
 
-    gains: float64 of shape (n,). user_ids: n ids. history_lengths: int64 of shape (n,), films
-    that each list was made from.
+    groups: bool of shape (n,) by name, as of `recommender.user_groups`.
     """
 
     gains: Float64s
-    user_ids: tuple[str, ...]
-    history_lengths: Int64s
+    groups: Mapping[str, Bools]
 
 
 def audit_model(
@@ -50,12 +50,11 @@ def audit_model(
         users = np.sort(np.random.default_rng(seed).choice(users, policy.lists, replace=False))
     stand_ins, notes = _stand_ins(bundle, interactions, view, policy, seed)
     names = [interactions.user_ids[user] for user in users.tolist()]
-    groups = [*activity_groups(lengths[users]), *demographic_groups(names, view.people)]
+    groups = activity_groups(lengths[users]) | demographic_groups(names, view.people)
     return audit_fairness(AuditedLists(
         _lists(bundle, interactions, view, users), view.taken_by, view.genres, view.genre_masks,
-        tuple(groups), people, None if quality is None else quality.gains,
-        () if quality is None else (*activity_groups(quality.history_lengths),
-                                    *demographic_groups(quality.user_ids, view.people)),
+        judged_groups(groups), people, None if quality is None else quality.gains,
+        () if quality is None else judged_groups(quality.groups),
         stand_ins, "" if stand_ins is None else LOW, notes,
     ), policy, seed)  # fmt: skip
 
@@ -71,7 +70,7 @@ def _stand_ins(
     seed: int,
 ) -> tuple[Int64s | None, tuple[str, ...]]:  # fmt: skip
     lengths = np.diff(interactions.user_offsets)
-    low = int(activity_groups(lengths[lengths > 0])[0].members.sum())
+    low = int(((lengths > 0) & (lengths < MEDIUM_FROM)).sum())
     longer = np.flatnonzero(lengths >= 2 * TRUNCATED_TO).astype(np.int32)
     if low >= policy.group_least or len(longer) < policy.group_least:
         return None, ()

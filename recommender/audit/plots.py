@@ -125,8 +125,9 @@ def tail_starvation(document: Mapping[str, Any], tiers: Sequence[Tier]) -> bytes
 def rating_spam(document: Mapping[str, Any], counts: Sequence[int]) -> bytes:
     """How many events people have, and where the thresholds lie."""
     figure, (axis,) = _figure(1)
-    top = max([*counts, document["threshold"] * 1.1, 2.0])
-    axis.hist(counts, bins=np.geomspace(1, top, 40).tolist(), color=_LIGHT, edgecolor=_DARK)
+    least, top = min(counts), max([*counts, document["threshold"] * 1.1, 2.0])
+    axis.hist(counts, bins=np.geomspace(max(least, 0.5), top, 40).tolist(), color=_LIGHT,
+              edgecolor=_DARK)
     flagged = len(document["flagged_users"])
     axis.axvline(document["threshold"], color=_FAIL, ls="--", lw=1.5,
                  label=f"mean + 3 sd: {document['threshold']:.0f} ({flagged} above)")
@@ -135,7 +136,8 @@ def rating_spam(document: Mapping[str, Any], counts: Sequence[int]) -> bytes:
         axis.axvline(robust["threshold"], color=_DARK, ls=":", lw=1.5,
                      label=f"median and MAD: {robust['threshold']:.0f} "
                            f"({len(robust['flagged'])} above)")
-    axis.set(xscale="log", yscale="log", xlabel="events of a person", ylabel="people",
+    axis.set(xscale="log", xlabel="events of a person (logarithmic)", ylabel="people",
+             ylim=(0, 1.35 * axis.get_ylim()[1]),
              title=f"{document['total_events']} events of {document['unique_users']} people")
     axis.legend(frameon=False)
     return _png(figure, document)
@@ -161,7 +163,9 @@ def _bound(row: Mapping[str, Any]) -> str:
 
 
 def _figure(columns: int, height: float = 4.0) -> tuple[Figure, list[Axes]]:
-    figure = Figure(figsize=(5.2 * columns, height), dpi=_DPI, layout="constrained")
+    figure = Figure(figsize=(5.2 * columns, height), dpi=_DPI)
+    # The foot is for what the picture is about.
+    figure.set_layout_engine("constrained", rect=(0, 0.16 / height, 1, 1 - 0.16 / height))
     FigureCanvasAgg(figure)
     axes = [figure.add_subplot(1, columns, place) for place in range(1, columns + 1)]
     for axis in axes:
@@ -172,7 +176,7 @@ def _figure(columns: int, height: float = 4.0) -> tuple[Figure, list[Axes]]:
 def _png(figure: Figure, document: Mapping[str, Any]) -> bytes:
     about = (f"{document['subject']}, model {document['model_name'] or '?'} "
              f"{document['model_version'] or ''}, {document['generated_at'][:16]}Z")
-    figure.text(0.995, 0.002, about, ha="right", va="bottom", fontsize=7, color=_MIDDLE)
+    figure.text(0.995, 0.008, about, ha="right", va="bottom", fontsize=7, color=_MIDDLE)
     content = io.BytesIO()
     figure.savefig(content, format="png")
     return content.getvalue()
