@@ -46,9 +46,13 @@ PARTS = 3
 
 @dataclass
 class AuditOutcome:
-    """What was found; parts that could not be audited are in `left_out` with the reason."""
+    """What was found; parts that could not be audited are in `left_out` with the reason.
+
+    document: the fairness report as it was written.
+    """
 
     fairness: FairnessReport | None = None
+    document: Mapping[str, Any] | None = None
     answers: AnswersReport | None = None
     scan: Mapping[str, Any] | None = None
     left_out: dict[str, str] = field(default_factory=dict)
@@ -63,12 +67,12 @@ class AuditOutcome:
         if self.scan is not None:
             gauges.append(AuditGauge("reco_flagged_users", {},
                                      float(len(self.scan["flagged_users"]))))
-        rows = () if self.fairness is None else self.fairness.requirements
+        rows = () if self.document is None else self.document["requirements"]
         return {
             "event": "audit",
             "lists": 0 if self.fairness is None else self.fairness.lists,
             "answers": 0 if self.answers is None else self.answers.answers,
-            "statuses": {row.name: row.status.value for row in rows},
+            "statuses": {row["name"]: row["status"] for row in rows},
             "left_out": self.left_out,
             "gauges": gauges_line(gauges),
         }  # fmt: skip
@@ -114,7 +118,8 @@ def run_audit(
         outcome.left_out[ANSWERS] = "no answer was logged in the window"
     outcome.fairness = _audit_serving(parts, record, outcome, interactions, view, policy)
     if outcome.fairness is not None:
-        write_fairness(parts.outputs, outcome.fairness, outcome.answers, origin, policy, pictures)
+        outcome.document = write_fairness(
+            parts.outputs, outcome.fairness, outcome.answers, origin, policy, pictures)
     progress("scanning events")
     _audit_events(frame, origin, outcome, parts.outputs, pictures)
     return outcome

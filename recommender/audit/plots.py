@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, NullFormatter, ScalarFormatter
 
 from recommender.audit.exposure import Tier
 
@@ -105,7 +106,8 @@ def tail_starvation(document: Mapping[str, Any], tiers: Sequence[Tier]) -> bytes
     shades = [_DARK, _MIDDLE, _LIGHT, "#e6e6e6"]
     left.bar(range(len(values)), values, color=shades[: len(values)], edgecolor=_DARK)
     for place, value in enumerate(values):
-        left.text(place, value, f"{value:.2f}", ha="center", va="bottom", fontsize=9)
+        left.text(place, value, f"{value:.2f}", ha="center", va="bottom", fontsize=9,
+                  bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8}, zorder=3)
     left.axhline(1.0, color=_FAIL, ls="--", lw=1)
     left.set(xticks=range(len(values)), xticklabels=[tier.name for tier in tiers],
              xlabel="tier by earlier popularity", ylabel="share of lists / share of catalogue",
@@ -116,7 +118,8 @@ def tail_starvation(document: Mapping[str, Any], tiers: Sequence[Tier]) -> bytes
     right.text(0, document["catalogue"], " films of the catalogue", va="bottom", fontsize=8)
     step = max(1, len(days) // 6)
     right.set(xticks=range(0, len(days), step), xticklabels=[d["day"] for d in days[::step]],
-              ylabel="different films shown", xlabel="day (UTC)", ylim=(0, None),
+              ylabel="different films shown", xlabel="day (UTC)",
+              ylim=(0, 1.12 * document["catalogue"]),
               title=f"{document['starvation']['index']:.0%} of the films never shown")
     right.tick_params(axis="x", labelsize=8)
     return _png(figure, document)
@@ -139,10 +142,14 @@ def rating_spam(document: Mapping[str, Any], counts: Sequence[int]) -> bytes:
     axis.set(xscale="log", xlabel="events of a person (logarithmic)", ylabel="people",
              ylim=(0, 1.35 * axis.get_ylim()[1]),
              title=f"{document['total_events']} events of {document['unique_users']} people")
+    axis.xaxis.set_major_formatter(ScalarFormatter())
+    axis.xaxis.set_minor_formatter(NullFormatter())
+    axis.set_xticks([t for t in _TICKS if least <= t <= top])
     axis.legend(frameon=False)
     return _png(figure, document)
 
 
+_TICKS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000)
 _LABELS = {"coverage": "coverage", "gini": "Gini, whole catalogue", "tail_share": "tail share"}
 
 
@@ -152,6 +159,7 @@ def _history(axis: Axes, history: Sequence[Mapping[str, Any]]) -> None:
         values = [row["requirements"].get(name, [None])[0] for row in history]
         axis.plot(range(1, len(values) + 1), [np.nan if v is None else v for v in values],
                   color=_LINE, ls=style, marker=marker, ms=4, label=_LABELS[name])
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axis.set(xlabel="models published, oldest first", ylim=(0, 1.02), ylabel="share",
              title="Over retrains, at a fixed number of lists")
     if history:
