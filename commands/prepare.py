@@ -54,7 +54,9 @@ def prepare(settings: Settings, data: Path | None) -> None:
         side.close()
     if filled or not serves:
         reason = "new data" if serves else "no model yet"
-        run_training(settings, click.echo, reason=reason, actor="prepare")
+        # Someone waits for the first list: the audit job draws the pictures once it serves.
+        run_training(settings.model_copy(update={"audit_pictures": False}), click.echo,
+                     reason=reason, actor="prepare")
 
 
 def _first_admin_key(side: StoreSide) -> None:
