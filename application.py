@@ -18,9 +18,11 @@ from flask import Flask
 from adapters.json_log import configure_json_log
 from adapters.response_log import SqlResponseLog
 from adapters.session_secret import open_session_secret
+from adapters.store_erasure import StoreErasure
 from adapters.telemetry import PrometheusTelemetry
 from clock import now_ms
 from composition import StoreSide, open_model_files, open_response_log, open_store
+from erasure_composition import open_eraser
 from events_composition import EventSide, open_events, refuse_to_leave_events
 from recommender.bundle import ModelBundle
 from recommender.errors import ModelRefused
@@ -45,6 +47,7 @@ from web.services import Services, WebOptions
 from web.surface import Register
 from web.turns import PatientAuditLog, PatientOutbox, Turns, patiently
 from workers.bus_watch import BusWatch
+from workers.erasure import BackgroundErasure
 from workers.foreign_changes import ForeignChanges
 from workers.ingest import INGEST, IngestWorker, offsets_group
 from workers.job_runs import JobRuns
@@ -145,7 +148,8 @@ def compose(settings: Settings, further_topics: Iterable[Register] = ()) -> Appl
     """
     configure_json_log(settings.log_level, [add_request_id])
     parts = _open(settings)
-    foreign = ForeignChanges(parts.side.store, parts.kept.forget, parts.kept.forget_all)
+    foreign = ForeignChanges(parts.side.store, parts.kept.forget, parts.kept.forget_all,
+                             parts.responses.forget_texts)
     ingest, runs, traffic = _ingest(parts, foreign), JobRuns(now_ms), TrafficHistory()
     scheduler = _scheduler(parts, foreign, runs, traffic)
     program = Workers(ingest, scheduler, runs, parts.responses, parts.retrainer.status,
@@ -197,7 +201,7 @@ def _flask(parts: _Parts, program: Workers, further_topics: Iterable[Register]) 
         bus_problem=(parts.bus_watch or parts.events.bus).problem,
         metrics_registry=parts.telemetry.registry, now_ms=now_ms,
         review=side.review, requeue=Requeuer(side.review, parts.events.bus, side.audit, now_ms),
-        program=program,
+        program=program, erasure=_erasure(parts),
     )
     lists = Lists(parts.kept, parts.load, parts.cards, parts.state,
                   parts.settings.kept_lists)
@@ -209,6 +213,17 @@ def _flask(parts: _Parts, program: Workers, further_topics: Iterable[Register]) 
     in_turn = turns.wrap(flask.wsgi_app)
     flask.wsgi_app = slots.wrap(in_turn)  # type: ignore[method-assign,assignment]
     return flask
+
+
+def _erasure(parts: _Parts) -> BackgroundErasure:
+    def forget(user_id: str) -> None:
+        parts.kept.forget([user_id])
+        parts.responses.flush()
+        parts.responses.forget_texts()
+
+    eraser = open_eraser(
+        parts.settings, parts.side, parts.events.engine, parts.responses.engine, forget)
+    return BackgroundErasure(eraser, StoreErasure(parts.side.engine))
 
 
 def _ingest(parts: _Parts, foreign: ForeignChanges) -> IngestWorker:

@@ -18,6 +18,7 @@ from pydantic_settings import (
 
 from settings_groups.bus import Bus, BusSettings, bus_contradictions, insecure_bus, loopback
 from settings_groups.retention import RetentionSettings, retention_contradictions
+from settings_groups.topics import TopicSettings, insecure_topics, topic_contradictions
 from settings_groups.training import TrainingSettings
 
 PREFIX = "FAIRREEL_"
@@ -32,7 +33,7 @@ class Profile(StrEnum):
     PRODUCTION = "production"
 
 
-class Settings(BusSettings, TrainingSettings, RetentionSettings, BaseSettings):
+class Settings(BusSettings, TopicSettings, TrainingSettings, RetentionSettings, BaseSettings):
     """Each field is read from FAIRREEL_<NAME>, then from `.env`; unknown keys are refused."""
 
     model_config = SettingsConfigDict(
@@ -175,6 +176,7 @@ class Settings(BusSettings, TrainingSettings, RetentionSettings, BaseSettings):
             yield (f"batch_lines_max: {self.batch_lines_max} lines would never fit into "
                    f"outbox_queue_max_events ({self.outbox_queue_max_events})")
         yield from bus_contradictions(self)
+        yield from topic_contradictions(self, self)
         yield from retention_contradictions(self, self)
 
     def _unfit_for_replicas(self) -> Iterator[str]:
@@ -187,6 +189,7 @@ class Settings(BusSettings, TrainingSettings, RetentionSettings, BaseSettings):
 
     def _insecure_in_production(self) -> Iterator[str]:
         yield from insecure_bus(self)
+        yield from insecure_topics(self)
         if self.client_keys_required is False:
             yield "client_keys_required: production needs client keys"
         if self.ratings_per_hour == 0:

@@ -10,6 +10,7 @@ from hypothesis import settings
 
 from tests.databases_of_tests import KINDS, take_back_databases
 from tests.kafka.broker import Broker
+from tests.kafka.registry import schema_registry_server
 from tests.programs_of_system import find_program
 
 # A shared machine may be slow for a moment; a law is not broken by that.
@@ -51,6 +52,14 @@ def broker(kafka_broker: Broker) -> Broker:
     if not kafka_broker.runs():
         kafka_broker.start()
     return kafka_broker
+
+
+@pytest.fixture(scope="session")
+def registry_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """One schema registry for the session, started by the first test that asks for it."""
+    _need(("java", "mvn"))
+    with schema_registry_server(tmp_path_factory.mktemp("registry")) as url:
+        yield url
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

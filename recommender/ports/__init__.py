@@ -6,6 +6,7 @@ milliseconds. Every method that touches a database may raise `StoreUnavailable`.
 
 from recommender.ports.access import ApiKeys, AuditLog
 from recommender.ports.catalogue import Catalogue, Imports
+from recommender.ports.erasure import ErasesUser, StoreErasure
 from recommender.ports.events import Consumer, EventBus, EventStore, Outbox, RelayQueue
 from recommender.ports.models import AllowList, JobLeases
 from recommender.ports.observation import ProgramState, ResponseLog, Telemetry
@@ -17,6 +18,7 @@ __all__ = [
     "AuditLog",
     "Catalogue",
     "Consumer",
+    "ErasesUser",
     "EventBus",
     "EventReview",
     "EventStore",
@@ -26,5 +28,6 @@ __all__ = [
     "ProgramState",
     "RelayQueue",
     "ResponseLog",
+    "StoreErasure",
     "Telemetry",
 ]
