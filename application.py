@@ -35,7 +35,7 @@ from recommender.types import Applied, History, ModelRecord
 from retention_composition import open_outbox_trim, open_store_trim
 from settings import Settings
 from settings_in_force import settings_in_force
-from web import recommend
+from web import documentation, recommend
 from web.application import create_app
 from web.body_slots import BodySlots
 from web.cards import Cards
@@ -206,9 +206,8 @@ def _flask(parts: _Parts, program: Workers, further_topics: Iterable[Register]) 
     lists = Lists(parts.kept, parts.load, parts.cards, parts.state,
                   parts.settings.kept_lists)
     flask = create_app(services, _web_options(parts.settings),
-                       [recommend.topic(lists),
-                        visitor_pages.topic(lists, parts.cards, _loader(parts.settings)),
-                        *further_topics], turns.given_up)
+                       [recommend.topic(lists), _front(parts, lists), *further_topics],
+                       turns.given_up)
     slots = BodySlots(parts.settings.body_threads(), parts.telemetry.body_refused)
     in_turn = turns.wrap(flask.wsgi_app)
     flask.wsgi_app = slots.wrap(in_turn)  # type: ignore[method-assign,assignment]
@@ -224,6 +223,13 @@ def _erasure(parts: _Parts) -> BackgroundErasure:
     eraser = open_eraser(
         parts.settings, parts.side, parts.events.engine, parts.responses.engine, forget)
     return BackgroundErasure(eraser, StoreErasure(parts.side.engine))
+
+
+def _front(parts: _Parts, lists: Lists) -> Register:
+    """What stands at /."""
+    if not parts.settings.visitor_pages:
+        return documentation.at_root
+    return visitor_pages.topic(lists, parts.cards, _loader(parts.settings))
 
 
 def _ingest(parts: _Parts, foreign: ForeignChanges) -> IngestWorker:
@@ -331,7 +337,6 @@ def _web_options(settings: Settings) -> WebOptions:
         rate_limit_block_s=settings.rate_limit_block_s,
         limits_storage_uri=settings.limits_storage(),
         trusted_proxies=settings.trusted_proxies,
-        model_followed=settings.models[0],
         cors_origins=tuple(settings.cors_origins),
         session_secret=open_session_secret(settings.session_secret()),
         session_s=settings.session_s,

@@ -254,11 +254,17 @@ class ModelRecord:
 class ServingChoice:
     """What an administrator last chose to serve.
 
-    name: serve the newest model of this name that passed the gate, also those still to come.
-    None: the model that serves is held; trainings serve none.
+    name: serve the newest model of this name that passed the gate, also those still to come;
+    `AUTOMATIC`: the best of each training. None: the model that serves is held; trainings serve
+    none.
     """
 
     name: str | None
+
+    @property
+    def automatic(self) -> bool:
+        """Whether each training chooses, as before the first choice."""
+        return self.name == AUTOMATIC
 
     @property
     def held(self) -> bool:
@@ -267,6 +273,8 @@ class ServingChoice:
 
 
 HELD = ServingChoice(None)
+AUTOMATIC = "automatic"
+"""Stands for the name of a model in a switch: let each training choose the best."""
 
 
 class AnsweredRecord(NamedTuple):

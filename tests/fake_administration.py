@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from recommender.erasure import ErasureReport
@@ -17,6 +18,7 @@ from recommender.types import (
     ModelStatus,
     Role,
     ServingChoice,
+    TopicPartition,
 )
 
 
@@ -80,9 +82,10 @@ class InMemoryAllowList:
         serving = self.serving()
         if serving is not None:
             choice = self._choice
-            if choice is None and serving.version_id != before:
+            automatic = choice is None or choice.automatic
+            if automatic and serving.version_id != before:
                 return record
-            if choice is not None and choice.name != record.name:
+            if choice is not None and not automatic and choice.name != record.name:
                 return record
         return self.serve(version_id, at_ms, fencing)
 
@@ -194,8 +197,9 @@ class CountingTelemetry:
     def freshness(self, seconds: float) -> None:
         self.gauges["freshness",] = seconds
 
-    def consumer_lag(self, topic: str, partition: int, records: int) -> None:
-        self.gauges["consumer_lag", topic, str(partition)] = records
+    def consumer_lag(self, behind: Mapping[TopicPartition, int]) -> None:
+        for place, records in behind.items():
+            self.gauges["consumer_lag", place.topic, str(place.partition)] = records
 
     def relay_backlog(self, events: int) -> None:
         self.gauges["relay_backlog",] = events

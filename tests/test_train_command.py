@@ -24,6 +24,7 @@ from commands.training_run import (
 )
 from composition import StoreSide, open_model_files
 from recommender.errors import LeaseLost, UnusableKey
+from recommender.gate import GateBounds
 from recommender.ports import Telemetry
 from settings import Settings
 from tests.training_world import (
@@ -152,7 +153,7 @@ def test_a_training_that_lost_its_lease_publishes_nothing(
     late = side.leases.acquire(RETRAIN_LEASE, "late", 0)
     assert late is not None and side.leases.acquire(RETRAIN_LEASE, "next", 60) is not None
     lease = HeldLease(side.leases, RETRAIN_LEASE, late, 60, lambda: None)
-    options = TrainingOptions(("popularity",), "temporal", 0.05, 10)
+    options = TrainingOptions(("popularity",), "temporal", GateBounds(), 10, 60)
     log = TrainingLog(settings.data_folder / "training.log", lambda line: None, True, lambda: 0)
     with open_training(settings) as parts, pytest.raises(LeaseLost):
         train_and_publish(parts, options, lease, log, "late", lambda: None)
