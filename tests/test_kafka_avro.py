@@ -16,7 +16,7 @@ import pytest
 from adapters.formatted_bus import FormattedBus
 from adapters.schema_files import read_schemas
 from adapters.schema_registry import SchemaRegistry
-from benchmarks.server import free_port
+from benchmarks.ports import free_port
 from fairreel import main
 from recommender.avro_codec import AvroCodec, SchemaSet
 from recommender.errors import BusUnavailable

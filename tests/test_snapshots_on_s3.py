@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from adapters.snapshot_files import SnapshotFiles
-from benchmarks.server import free_port
+from benchmarks.ports import free_port
 from composition import open_snapshots, open_store
 from fairreel import main
 from recommender.schemas import Columns

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks.server import free_port
+from benchmarks.ports import free_port
 
 VERSION = "3.0.9"
 """The newest for Java 17."""
@@ -35,6 +35,8 @@ def registry_jar() -> Path:
         if found is None:
             print("\nSchema registry for the tests: 104 MB from Maven Central, once",
                   file=sys.__stderr__)
+            for part in _KEPT.glob("*.tar.gz"):
+                part.unlink()  # left by a run that was ended
             done = subprocess.run(
                 ["mvn", "-q", "-B", "dependency:copy", f"-Dartifact={_ARTIFACT}",
                  f"-DoutputDirectory={_KEPT}"],
