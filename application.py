@@ -18,11 +18,16 @@ from flask import Flask
 from adapters.json_log import configure_json_log
 from adapters.response_log import SqlResponseLog
 from adapters.session_secret import open_session_secret
-from adapters.store_erasure import StoreErasure
 from adapters.telemetry import PrometheusTelemetry
+from answers_composition import open_answer_publisher
 from clock import now_ms
-from composition import StoreSide, open_model_files, open_response_log, open_store
-from erasure_composition import open_eraser
+from composition import (
+    StoreSide,
+    open_model_files,
+    open_response_log,
+    open_store,
+)
+from erasure_composition import open_background_erasure
 from events_composition import EventSide, open_events, refuse_to_leave_events
 from recommender.bundle import ModelBundle
 from recommender.errors import ModelRefused
@@ -46,8 +51,8 @@ from web.request_context import add_request_id
 from web.services import Services, WebOptions
 from web.surface import Register
 from web.turns import PatientAuditLog, PatientOutbox, Turns, patiently
+from workers.answer_publisher import AnswerPublisher
 from workers.bus_watch import BusWatch
-from workers.erasure import BackgroundErasure
 from workers.foreign_changes import ForeignChanges
 from workers.ingest import INGEST, IngestWorker, offsets_group
 from workers.job_runs import JobRuns
@@ -77,6 +82,7 @@ class Application:
     ingest: IngestWorker
     relay: RelayWorker | None
     bus_watch: BusWatch | None
+    answers: AnswerPublisher | None
     watch: ModelWatch[ModelBundle]
     retrainer: Retrainer
     snapshot: SnapshotJob
@@ -92,6 +98,8 @@ class Application:
         self.ingest.start()
         if self.relay is not None:
             self.relay.start()
+        if self.answers is not None:
+            self.answers.start()
         self.scheduler.start()
         # What is loaded by now stays: the collector need not walk it (pauses of 100 ms, measured).
         gc.collect()
@@ -106,6 +114,7 @@ class Application:
             ("retrain", self.retrainer.stop), ("snapshot", self.snapshot.stop),
             ("ingest", self.ingest.stop),
             *(() if self.relay is None else (("relay", self.relay.stop),)),
+            *(() if self.answers is None else (("answers", self.answers.stop),)),
             *(() if self.bus_watch is None else (("bus watch", self.bus_watch.stop),)),
             ("events", self.events.close),
             ("responses", self.responses.close), ("store", self.side.close),
@@ -156,8 +165,9 @@ def compose(settings: Settings, further_topics: Iterable[Register] = ()) -> Appl
                       parts.watch.refused, traffic, now_ms)
     return Application(
         _flask(parts, program, further_topics), parts.side, parts.events, parts.responses,
-        ingest, _relay(parts), parts.bus_watch, parts.watch, parts.retrainer, parts.snapshot,
-        scheduler,
+        ingest, _relay(parts), parts.bus_watch,
+        open_answer_publisher(parts.settings, parts.side, parts.responses.engine, parts.events.bus),
+        parts.watch, parts.retrainer, parts.snapshot, scheduler,
     )
 
 
@@ -201,7 +211,9 @@ def _flask(parts: _Parts, program: Workers, further_topics: Iterable[Register]) 
         bus_problem=(parts.bus_watch or parts.events.bus).problem,
         metrics_registry=parts.telemetry.registry, now_ms=now_ms,
         review=side.review, requeue=Requeuer(side.review, parts.events.bus, side.audit, now_ms),
-        program=program, erasure=_erasure(parts),
+        program=program,
+        erasure=open_background_erasure(parts.settings, side, parts.events.engine, parts.responses,
+                                        parts.kept.forget),
     )
     lists = Lists(parts.kept, parts.load, parts.cards, parts.state,
                   parts.settings.kept_lists)
@@ -212,17 +224,6 @@ def _flask(parts: _Parts, program: Workers, further_topics: Iterable[Register]) 
     in_turn = turns.wrap(flask.wsgi_app)
     flask.wsgi_app = slots.wrap(in_turn)  # type: ignore[method-assign,assignment]
     return flask
-
-
-def _erasure(parts: _Parts) -> BackgroundErasure:
-    def forget(user_id: str) -> None:
-        parts.kept.forget([user_id])
-        parts.responses.flush()
-        parts.responses.forget_texts()
-
-    eraser = open_eraser(
-        parts.settings, parts.side, parts.events.engine, parts.responses.engine, forget)
-    return BackgroundErasure(eraser, StoreErasure(parts.side.engine))
 
 
 def _front(parts: _Parts, lists: Lists) -> Register:

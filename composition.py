@@ -23,6 +23,7 @@ from adapters.snapshots import Snapshots
 from adapters.sqlite_engine import CACHE_KIB
 from recommender.bundle import ModelBundle
 from settings import Settings
+from settings_groups.bus import Bus
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +74,13 @@ def open_response_log(settings: Settings) -> SqlResponseLog:
     """Where answers are kept."""
     return SqlResponseLog(
         open_database(settings.responses(), "responses"), settings.response_log_queue_max,
-        settings.response_log_flush_s,
+        settings.response_log_flush_s, for_topics=publishes_answers(settings),
     )
+
+
+def publishes_answers(settings: Settings) -> bool:
+    """Whether answers go to topics: with an outer bus only."""
+    return settings.bus is Bus.KAFKA and settings.publish_answers
 
 
 def open_snapshots(settings: Settings) -> Snapshots:

@@ -13,6 +13,7 @@ from adapters.kafka_holdings import kafka_holdings
 from adapters.kafka_topics import all_topics
 from adapters.outbox_erasure import OutboxErasure
 from adapters.response_erasure import ResponseErasure
+from adapters.response_log import SqlResponseLog
 from adapters.snapshot_files import SnapshotFiles
 from adapters.snapshot_upkeep import SnapshotUpkeep
 from adapters.store_erasure import StoreErasure
@@ -25,7 +26,7 @@ from recommender.ports import JobLeases
 from retention_composition import snapshots_needed
 from settings import Settings
 from settings_groups.bus import Bus
-from workers.erasure import Eraser, Places
+from workers.erasure import BackgroundErasure, Eraser, Places
 from workers.snapshot_lease import snapshot_lease
 
 
@@ -39,6 +40,21 @@ def open_eraser(
         _Snapshots(settings, side), _holdings(settings), side.allow_list,
     )
     return Eraser(places, side.audit, now_ms, forget)
+
+
+def open_background_erasure(
+    settings: Settings, side: StoreSide, log: Engine, responses: SqlResponseLog,
+    forget: Callable[[Sequence[str]], None],
+) -> BackgroundErasure:  # fmt: skip
+    """For the administrators' page; `forget` lets go of what is kept of these users in memory."""
+
+    def forget_all_of(user_id: str) -> None:
+        forget([user_id])
+        responses.flush()
+        responses.forget_texts()
+
+    eraser = open_eraser(settings, side, log, responses.engine, forget_all_of)
+    return BackgroundErasure(eraser, StoreErasure(side.engine))
 
 
 class _Snapshots:

@@ -6,7 +6,7 @@ from sqlalchemy import Engine, delete, select
 
 from adapters.bulk_insert import fetch_columns
 from adapters.database import reading, writing
-from adapters.tables import answer_texts, responses
+from adapters.tables import answer_texts, responses, unpublished_answers
 
 _AT_ONCE = 500
 
@@ -25,8 +25,9 @@ class ResponseErasure:
             ids, digests = fetch_columns(connection, query)
         for start in range(0, len(ids), _AT_ONCE):
             with writing(self._engine) as connection:
-                connection.execute(
-                    delete(responses).where(r.request_id.in_(ids[start : start + _AT_ONCE])))
+                for of in (responses, unpublished_answers):
+                    connection.execute(delete(of).where(
+                        of.c.request_id.in_(ids[start : start + _AT_ONCE])))
         named, texts = sorted(set(digests)), 0
         for start in range(0, len(named), _AT_ONCE):
             some = named[start : start + _AT_ONCE]

@@ -9,11 +9,12 @@ from recommender.ports.catalogue import Catalogue, Imports
 from recommender.ports.erasure import ErasesUser, StoreErasure
 from recommender.ports.events import Consumer, EventBus, EventStore, Outbox, RelayQueue
 from recommender.ports.models import AllowList, JobLeases
-from recommender.ports.observation import ProgramState, ResponseLog, Telemetry
+from recommender.ports.observation import AnswerQueue, ProgramState, ResponseLog, Telemetry
 from recommender.ports.review import EventReview
 
 __all__ = [
     "AllowList",
+    "AnswerQueue",
     "ApiKeys",
     "AuditLog",
     "Catalogue",
