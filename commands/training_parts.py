@@ -11,6 +11,7 @@ from adapters.code_state import read_code_state
 from adapters.database import open_database
 from adapters.model_files import ModelFiles
 from adapters.outbox_messages import append_for_relay
+from adapters.outputs import OutputFolder
 from adapters.snapshots import Snapshots
 from clock import now_ms
 from composition import open_model_files, open_snapshots, open_store
@@ -37,6 +38,7 @@ class TrainingParts:
     leases: JobLeases
     audit: AuditLog
     code: CodeState
+    outputs: OutputFolder
     clock: Callable[[], int]
     announce: Callable[[Mapping[str, Message]], object] = lambda _messages: None
 
@@ -54,7 +56,8 @@ def open_training(settings: Settings, publishing: bool = True) -> Iterator[Train
         yield TrainingParts(
             side.store, side.catalogue, open_snapshots(settings),
             open_model_files(settings, publishing), side.allow_list, side.leases, side.audit,
-            read_code_state(REPOSITORY), now_ms, _announcing(settings),
+            read_code_state(REPOSITORY), OutputFolder(settings.outputs_folder), now_ms,
+            _announcing(settings),
         )  # fmt: skip
     finally:
         side.close()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from recommender.erasure import ErasureReport
 from recommender.errors import ModelRefused, NotFound, StoreUnavailable
+from recommender.ports import AuditGauge
 from recommender.review import AuditFilter, NumberedEntry, Page
 from recommender.types import (
     LOADABLE,
@@ -218,6 +219,10 @@ class CountingTelemetry:
 
     def training(self, outcome: str, seconds: float) -> None:
         self.counted["training", outcome] += 1
+
+    def audited(self, gauges: Sequence[AuditGauge]) -> None:
+        for gauge in gauges:
+            self.gauges[gauge.name, *gauge.labels.values()] = gauge.value
 
     def gate_refusal(self, reason: str) -> None:
         self.counted["gate_refusal", reason] += 1

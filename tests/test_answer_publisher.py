@@ -105,7 +105,7 @@ def test_each_answer_is_told_on_both_topics_under_the_key_of_its_user(
     assert response.key == "u1" and orjson.loads(response.value) == {
         "request_id": "request-0000", "user_id": "u1", "item_ids": ["m0", "m9"], "variant": "A",
         "model_version": "v1", "is_personalized": True, "latency_ms": 0.85, "status": 200,
-        "timestamp": NOW_MS}
+        "timestamp": NOW_MS, "propensities": None}
     request = next(m for m in bus.messages if m.topic == RECOMMENDATION_REQUESTS)
     assert orjson.loads(request.value) == {
         "request_id": "request-0000", "user_id": "u1", "k": 10, "timestamp": NOW_MS}

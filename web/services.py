@@ -9,12 +9,13 @@ from typing import Any, Protocol, TypeAlias
 
 from prometheus_client import CollectorRegistry
 
-from recommender import serving_state
+from recommender import serving_configuration, serving_state
 from recommender.erasure import ErasureReport
 from recommender.ports import (
     AllowList,
     ApiKeys,
     AuditLog,
+    AuditReports,
     Catalogue,
     EventReview,
     EventStore,
@@ -28,6 +29,8 @@ from recommender.retraining import RetrainAnswer, RetrainStatus
 
 ServedModel: TypeAlias = serving_state.ServedModel[Any]
 ServingState: TypeAlias = serving_state.ServingState[Any]
+Configuration: TypeAlias = serving_configuration.ServingConfiguration[Any]
+ConfigurationChoice: TypeAlias = serving_configuration.ConfigurationChoice[Configuration]
 
 
 class Retrain(Protocol):
@@ -149,6 +152,7 @@ class Services:
     requeue: Requeue
     program: ProgramState
     erasure: Erasure
+    audits: AuditReports
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +175,8 @@ class WebOptions:
 
     `session_secret` signs the cookies of the pages, which end after `session_s`; `login_limit` is
     a limit of attempts by address. `page_wait_s` is how long a page waits for what its visitor did
-    to be applied. `settings` are shown to administrators.
+    to be applied. `diversity_max` bounds the `diversity` that a request may ask for. `settings` are
+    shown to administrators.
     """
 
     client_keys_required: bool = False
@@ -190,4 +195,5 @@ class WebOptions:
     cookies_secure: bool = False
     login_limit: str = "10 per minute"
     page_wait_s: float = 1.0
+    diversity_max: float = 1.0
     settings: tuple[SettingInForce, ...] = ()

@@ -5,6 +5,7 @@ milliseconds. Every method that touches a database may raise `StoreUnavailable`.
 """
 
 from recommender.ports.access import ApiKeys, AuditLog
+from recommender.ports.audits import AuditGauge, AuditReports
 from recommender.ports.catalogue import Catalogue, Imports
 from recommender.ports.erasure import ErasesUser, StoreErasure
 from recommender.ports.events import Consumer, EventBus, EventStore, Outbox, RelayQueue
@@ -16,7 +17,9 @@ __all__ = [
     "AllowList",
     "AnswerQueue",
     "ApiKeys",
+    "AuditGauge",
     "AuditLog",
+    "AuditReports",
     "Catalogue",
     "Consumer",
     "ErasesUser",
