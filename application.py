@@ -20,6 +20,7 @@ from adapters.outputs import OutputFolder
 from adapters.response_log import SqlResponseLog
 from adapters.session_secret import open_session_secret
 from adapters.telemetry import PrometheusTelemetry
+from answers_composition import open_answer_publisher
 from clock import now_ms
 from composition import (
     StoreSide,
@@ -28,6 +29,7 @@ from composition import (
     open_store,
     reranking_of,
 )
+from erasure_composition import open_background_erasure
 from events_composition import EventSide, open_events, refuse_to_leave_events
 from recommender.bundle import ModelBundle
 from recommender.errors import ModelRefused
@@ -53,6 +55,7 @@ from web.request_context import add_request_id
 from web.services import Services, WebOptions
 from web.surface import Register
 from web.turns import PatientAuditLog, PatientOutbox, Turns, patiently
+from workers.answer_publisher import AnswerPublisher
 from workers.audit import AuditJob, DroppedAnswers
 from workers.bus_watch import BusWatch
 from workers.foreign_changes import ForeignChanges
@@ -85,6 +88,7 @@ class Application:
     ingest: IngestWorker
     relay: RelayWorker | None
     bus_watch: BusWatch | None
+    answers: AnswerPublisher | None
     watch: ModelWatch[ModelBundle]
     retrainer: Retrainer
     snapshot: SnapshotJob
@@ -101,6 +105,8 @@ class Application:
         self.ingest.start()
         if self.relay is not None:
             self.relay.start()
+        if self.answers is not None:
+            self.answers.start()
         self.scheduler.start()
         # What is loaded by now stays: the collector need not walk it (pauses of 100 ms, measured).
         gc.collect()
@@ -116,6 +122,7 @@ class Application:
             ("audit", self.audit.stop),
             ("ingest", self.ingest.stop),
             *(() if self.relay is None else (("relay", self.relay.stop),)),
+            *(() if self.answers is None else (("answers", self.answers.stop),)),
             *(() if self.bus_watch is None else (("bus watch", self.bus_watch.stop),)),
             ("events", self.events.close),
             ("responses", self.responses.close), ("store", self.side.close),
@@ -161,15 +168,17 @@ def compose(settings: Settings, further_topics: Iterable[Register] = ()) -> Appl
     """
     configure_json_log(settings.log_level, [add_request_id])
     parts = _open(settings)
-    foreign = ForeignChanges(parts.side.store, parts.kept.forget, parts.kept.forget_all)
+    foreign = ForeignChanges(parts.side.store, parts.kept.forget, parts.kept.forget_all,
+                             parts.responses.forget_texts)
     ingest, runs, traffic = _ingest(parts, foreign), JobRuns(now_ms), TrafficHistory()
     scheduler = _scheduler(parts, foreign, runs, traffic)
     program = Workers(ingest, scheduler, runs, parts.responses, parts.retrainer.status,
                       parts.watch.refused, traffic, now_ms)
     return Application(
         _flask(parts, program, further_topics), parts.side, parts.events, parts.responses,
-        ingest, _relay(parts), parts.bus_watch, parts.watch, parts.retrainer, parts.snapshot,
-        parts.audit, scheduler,
+        ingest, _relay(parts), parts.bus_watch,
+        open_answer_publisher(parts.settings, parts.side, parts.responses.engine, parts.events.bus),
+        parts.watch, parts.retrainer, parts.snapshot, parts.audit, scheduler,
     )
 
 
@@ -216,7 +225,10 @@ def _flask(parts: _Parts, program: Workers, further_topics: Iterable[Register]) 
         bus_problem=(parts.bus_watch or parts.events.bus).problem,
         metrics_registry=parts.telemetry.registry, now_ms=now_ms,
         review=side.review, requeue=Requeuer(side.review, parts.events.bus, side.audit, now_ms),
-        program=program, audits=OutputFolder(parts.settings.outputs_folder),
+        program=program,
+        erasure=open_background_erasure(parts.settings, side, parts.events.engine, parts.responses,
+                                        parts.kept.forget),
+        audits=OutputFolder(parts.settings.outputs_folder),
     )
     lists = Lists(parts.kept, parts.load, parts.cards, parts.state,
                   parts.settings.kept_lists, parts.reranking)

@@ -30,6 +30,8 @@ COMMANDS = {
     "registry": "commands.registry",
     "keys": "commands.keys",
     "backup": "commands.backup",
+    "erase-user": "commands.erase_user",
+    "replay": "commands.replay",
     "kafka-setup": "commands.kafka_setup",
     "config-doc": "commands.config_doc",
 }
