@@ -17,6 +17,7 @@ from pydantic_settings import (
 )
 
 from settings_groups.bus import Bus, BusSettings, bus_contradictions, insecure_bus, loopback
+from settings_groups.experiments import ExperimentSettings
 from settings_groups.training import TrainingSettings
 
 PREFIX = "FAIRREEL_"
@@ -31,7 +32,7 @@ class Profile(StrEnum):
     PRODUCTION = "production"
 
 
-class Settings(BusSettings, TrainingSettings, BaseSettings):
+class Settings(BusSettings, TrainingSettings, ExperimentSettings, BaseSettings):
     """Each field is read from FAIRREEL_<NAME>, then from `.env`; unknown keys are refused."""
 
     model_config = SettingsConfigDict(

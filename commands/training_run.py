@@ -221,7 +221,8 @@ def _serve(
     choice = parts.allow_list.choice()
     if choice is not None and choice.held:
         return record, "Not served: the serving model is held until a switch names a model."
-    return record, "Not served: the serving model was changed during the training."
+    return record, ("Not served: the serving model was changed during the training, "
+                    "or a rollout is under way.")
 
 
 def _draft(

@@ -10,6 +10,7 @@ from recommender.ports.events import Consumer, EventBus, EventStore, Outbox, Rel
 from recommender.ports.models import AllowList, JobLeases
 from recommender.ports.observation import ProgramState, ResponseLog, Telemetry
 from recommender.ports.review import EventReview
+from recommender.ports.rollouts import Rollouts
 
 __all__ = [
     "AllowList",
@@ -26,5 +27,6 @@ __all__ = [
     "ProgramState",
     "RelayQueue",
     "ResponseLog",
+    "Rollouts",
     "Telemetry",
 ]
