@@ -12,6 +12,7 @@ RUN_KEY := $(shell cat requirements.txt | cksum | tr ' ' '-')
 DEV_KEY := $(shell cat requirements.txt requirements-extra.txt requirements-dev.txt | cksum | tr ' ' '-')
 RUN_READY := .venv/.ready-run-$(RUN_KEY)
 DEV_READY := .venv/.ready-dev-$(DEV_KEY)
+TEST_PROCESSES ?= 2
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-input --require-hashes --no-deps --no-compile
 
 .PHONY: help run install install-extra install-dev check lint types layers test lock bench-serve bench-events \
@@ -42,8 +43,8 @@ types: $(DEV_READY) ## Mypy, strict
 layers: $(DEV_READY) ## Import-linter: who may know whom
 	$(BIN)/lint-imports --no-logo
 
-test: $(DEV_READY) ## All tests; ARGS=... goes to pytest
-	$(BIN)/python -m pytest $(ARGS)
+test: $(DEV_READY) ## All tests, in TEST_PROCESSES (2) processes; ARGS=... goes to pytest
+	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 lock: $(DEV_READY) ## Compile requirements*.in into the hash-pinned requirements*.txt (needs network)
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet uv

@@ -12,7 +12,7 @@ from sqlalchemy import Engine, bindparam, select
 from adapters.bulk_insert import ColumnQuery, bulk_insert
 from adapters.database import reading, writing
 from adapters.tables import answer_texts, responses
-from recommender.answer_text import answer_text
+from recommender.answer_text import AnswerText
 from recommender.errors import StoreUnavailable
 from recommender.types import AnsweredRecord
 
@@ -220,4 +220,4 @@ class SqlResponseLog:
 def answered(row: Sequence[Any]) -> AnsweredRecord:
     """The record of a row of `ANSWERS`."""
     *fields, before, between = row
-    return AnsweredRecord(*[*fields, answer_text(before, between)])
+    return AnsweredRecord(*[*fields, AnswerText(before, between)])

@@ -16,6 +16,7 @@ from adapters.line_blocks import content_hash
 from adapters.movielens import open_source
 from adapters.tabular_import import EventReader
 from commands.progress import Progress, silent
+from commands.read_ahead import read_ahead
 from recommender.errors import UnreadableImport
 from recommender.import_events import SHOWN_MAX, BrokenLine, EventRules, check_events
 from recommender.import_layouts import ColumnMapping, import_identity, kind_told
@@ -192,8 +193,8 @@ class _Once:
             identity.hash, self._now_ms, mapping.type, mapping.start_ms, mapping.step_ms
         )
         rows, rejected = 0, 0
-        for raw in reader.blocks():
-            checked = check_events(raw, rules)
+        blocks = ((raw.fraction, check_events(raw, rules)) for raw in reader.blocks())
+        for fraction, checked in read_ahead(blocks):
             rejected += checked.broken
             self._report.reject(reader.path, checked.broken, checked.first_broken)
             if rows == 0 and len(checked.frame):
@@ -206,7 +207,7 @@ class _Once:
                 self._report.conflicts += applied.conflicts
             rows += len(checked.frame)
             # How many lines there are is not known before the end, how many bytes is.
-            progress("events", rows, max(rows, round(rows / max(raw.fraction, 1e-6))))
+            progress("events", rows, max(rows, round(rows / max(fraction, 1e-6))))
         if rows:
             self._imports.record(
                 identity.import_id, reader.path.name, rows, rejected, self._now_ms

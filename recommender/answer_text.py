@@ -9,22 +9,30 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from functools import lru_cache
 from hashlib import blake2b
-from typing import NamedTuple
 
 DIGEST_BYTES = 16
-# For longer ones the interpreter lock is given away, and has to be waited for again.
-_PIECE_BYTES = 2047
 
 
-class AnswerText(NamedTuple):
+class AnswerText:
     """JSON text; `before` ends where the request id goes, `between` where the time goes.
 
-    digest: BLAKE2b-128 of the content; `answer_text` computes it.
+    Immutable. Its digest is made when it is first asked for, which is behind the requests.
     """
 
-    before: bytes
-    between: bytes
-    digest: bytes
+    __slots__ = ("_digest", "before", "between")
+
+    def __init__(self, before: bytes, between: bytes) -> None:
+        self.before = before
+        self.between = between
+        self._digest: bytes | None = None
+
+    @property
+    def digest(self) -> bytes:
+        """BLAKE2b-128 of the content."""
+        if self._digest is None:
+            content = b"\0".join((self.before, self.between))
+            self._digest = blake2b(content, digest_size=DIGEST_BYTES).digest()
+        return self._digest
 
     def complete(self, request_id: str, at_ms: int) -> bytes:
         """The whole body, as answered and as traced; `at_ms` in UTC milliseconds."""
@@ -32,14 +40,13 @@ class AnswerText(NamedTuple):
         return b'%s%s%s%s.%03dZ"}}' % (
             self.before, request_id.encode(), self.between, _iso_second(seconds), ms)
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, AnswerText):
+            return NotImplemented
+        return (self.before, self.between) == (other.before, other.between)
 
-def answer_text(before: bytes, between: bytes) -> AnswerText:
-    """A text with its digest."""
-    digest = blake2b(digest_size=DIGEST_BYTES)
-    for part in (before, b"\0", between):
-        for start in range(0, len(part), _PIECE_BYTES):
-            digest.update(part[start : start + _PIECE_BYTES])
-    return AnswerText(before, between, digest.digest())
+    def __hash__(self) -> int:
+        return hash((self.before, self.between))
 
 
 @lru_cache(maxsize=8)

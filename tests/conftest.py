@@ -16,7 +16,9 @@ from tests.programs_of_system import find_program
 settings.register_profile("fairreel", deadline=None, print_blob=True)
 settings.load_profile("fairreel")
 
-_MISSING = pytest.StashKey[set[str]]()
+_NEEDS = "needs "
+_LONG = ("kafka", "browser", "tests/test_end_to_end.py", "tests/test_e2e_crash.py",
+         "tests/test_commands.py")
 
 
 def in_ci() -> bool:
@@ -36,11 +38,9 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="session")
-def kafka_broker(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Broker]:
+def kafka_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     """One broker for the session, started by the first test that asks for it."""
-    _need(request.config, ("java", "mvn", "setpriv"))
+    _need(("java", "mvn", "setpriv"))
     with Broker(tmp_path_factory.mktemp("kafka")) as broker:
         yield broker
 
@@ -55,14 +55,30 @@ def broker(kafka_broker: Broker) -> Broker:
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     for marker in item.iter_markers("needs_tool"):
-        _need(item.config, marker.args)
+        _need(marker.args)
 
 
-def _need(config: pytest.Config, names: Sequence[str]) -> None:
+def _need(names: Sequence[str]) -> None:
     missing = [name for name in names if find_program(name) is None]
     if missing:
-        config.stash.setdefault(_MISSING, set()).update(missing)
-        pytest.skip(f"needs {', '.join(missing)}")
+        pytest.skip(f"{_NEEDS}{', '.join(missing)}")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """For runs in several processes: which tests stay in one, the longest begun first."""
+    groups = [_group(item) for item in items]
+    for item, group in zip(items, groups, strict=True):
+        item.add_marker(pytest.mark.xdist_group(group))
+    order = sorted(range(len(items)), key=lambda at: groups[at] not in _LONG)
+    items[:] = [items[at] for at in order]
+
+
+def _group(item: pytest.Item) -> str:
+    """Tests of one file, or all that share what takes long to start."""
+    if "kafka_broker" in getattr(item, "fixturenames", ()):
+        return "kafka"
+    return "browser" if "tests/browser/" in item.nodeid else item.nodeid.partition("::")[0]
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -76,10 +92,11 @@ def pytest_runtest_makereport(item: pytest.Item):  # type: ignore[no-untyped-def
         report.longrepr = f"{item.nodeid}: skipped under CI: {reason}"
 
 
-def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
-) -> None:
-    missing = config.stash.get(_MISSING, set())
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    reasons = [str(report.longrepr[2]).partition(_NEEDS)[2]
+               for report in terminalreporter.stats.get("skipped", ())
+               if isinstance(report.longrepr, tuple)]
+    missing = {name for reason in reasons for name in reason.split(", ") if name}
     if missing:
         terminalreporter.write_line(
             f"NOT ALL TESTS RAN: install {', '.join(sorted(missing))}", red=True, bold=True

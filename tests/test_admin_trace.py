@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from recommender.answer_text import answer_text
+from recommender.answer_text import AnswerText
 from recommender.types import AnsweredRecord, Movie, Role
 from tests.admin_desk import Desk, text_of
 from tests.recommend_site import USER, Site
@@ -72,7 +72,7 @@ def test_titles_are_escaped(desk: SiteDesk) -> None:
     body = (b'{"k":1,"recommendations":[{"rank":1,"item_id":"evil","title":"<img src=x>",'
             b'"year":null,"genres":[],"reason":{"kind":"because_you_rated","item_ids":["evil"]}}],'
             b'"fallback":null,"provenance":{"request_id":"')
-    text = answer_text(body, b'","model":null,"model_version":null,"git_sha":null,'
+    text = AnswerText(body, b'","model":null,"model_version":null,"git_sha":null,'
                        b'"data_snapshot_id":null,"history_version":0,"generated_at":"')
     desk.world.response_log.record(
         AnsweredRecord("r1", 1_000, "u1", "A", "", 0, False, 200, 900, text))

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from recommender.answer_text import answer_text
+from recommender.answer_text import AnswerText
 from recommender.types import AnsweredRecord, ModelStatus, Movie, Role
 from tests.web_world import NOW_MS, World, options
 from web.answers import (
@@ -118,7 +118,7 @@ def test_a_user_never_seen_has_an_empty_history(world: World) -> None:
 def answered(user_id: str = "u1") -> AnsweredRecord:
     body = {"user_id": user_id, "k": 1, "recommendations": [{"rank": 1, "item_id": "260"}]}
     before = json.dumps(body)[:-1] + ',"provenance":{"request_id":"'
-    text = answer_text(before.encode(), b'","generated_at":"')
+    text = AnswerText(before.encode(), b'","generated_at":"')
     return AnsweredRecord(REQUEST_ID, NOW_MS, user_id, "A", "20261121T003000Z", 17, True, 200,
                           1234, text)
 

@@ -21,7 +21,7 @@ from commands.progress import ProgressBar, ProgressLines, progress_for, silent
 from commands.simulate import store_world, world_unfinished
 from composition import open_store
 from fairreel import COMMANDS, main
-from recommender.answer_text import answer_text
+from recommender.answer_text import AnswerText
 from recommender.errors import StoreUnavailable
 from recommender.simulate import WorldSpec
 from recommender.types import AnsweredRecord
@@ -258,7 +258,7 @@ def test_exported_events_can_be_imported_elsewhere(
 def test_answers_are_exported_as_others_read_them(
     tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]
 ) -> None:
-    text = answer_text(
+    text = AnswerText(
         b'{"recommendations":[{"item_id":"m2"},{"item_id":"m1"}],"request_id":"',
         b'","trace":{"generated_at":"',
     )

@@ -13,7 +13,7 @@ from sqlalchemy import Engine, func, select
 from adapters.response_log import SqlResponseLog
 from adapters.response_rows import answered_records
 from adapters.tables import answer_texts
-from recommender.answer_text import answer_text
+from recommender.answer_text import AnswerText
 from recommender.errors import StoreUnavailable
 from recommender.types import AnsweredRecord
 from tests.databases_of_tests import full_disk, locked, new_database
@@ -22,7 +22,7 @@ from tests.databases_of_tests import full_disk, locked, new_database
 def answered(name: str, **changes: object) -> AnsweredRecord:
     record = AnsweredRecord(
         name, 1_763_960_000_000, "u1", "A", "20261121T003000Z", 7, True, 200, 850,
-        answer_text(b'{"request_id":"', b'","generated_at":"'),
+        AnswerText(b'{"request_id":"', b'","generated_at":"'),
     )
     return record._replace(**changes)  # type: ignore[arg-type]
 
@@ -53,7 +53,7 @@ def test_a_trace_is_there_before_and_after_the_write(engine: Engine) -> None:
 
 def test_a_trace_survives_a_restart(engine: Engine) -> None:
     first = SqlResponseLog(engine)
-    text = answer_text(bytes(range(256)), bytes(range(255, -1, -1)))
+    text = AnswerText(bytes(range(256)), bytes(range(255, -1, -1)))
     first.record(answered("r1", text=text, is_personalized=False))
     first.close()
     second = SqlResponseLog(engine)
@@ -114,7 +114,7 @@ def test_a_full_disk_blocks_no_request_and_loses_nothing_that_fits(engine: Engin
     log = SqlResponseLog(engine, waiting_max=200, flush_s=0.01)
     with full_disk(engine):
         for i in range(250):
-            log.record(answered(f"r{i}", text=answer_text(b"%d" % i + b"x" * 3000, b"")))
+            log.record(answered(f"r{i}", text=AnswerText(b"%d" % i + b"x" * 3000, b"")))
         with pytest.raises(StoreUnavailable):
             log.flush()
         assert log.failures() > 0
@@ -153,7 +153,7 @@ def test_the_text_of_a_kept_list_is_written_once(log: SqlResponseLog, engine: En
         log.record(answered(f"r{i:02}"))
         if i % 10 == 0:
             log.flush()
-    log.record(answered("r99", text=answer_text(b"another", b"text")))
+    log.record(answered("r99", text=AnswerText(b"another", b"text")))
     log.flush()
     with engine.connect() as connection:
         texts = connection.execute(select(func.count()).select_from(answer_texts)).scalar()

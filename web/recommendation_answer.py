@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 import orjson
 from pydantic import BaseModel
 
-from recommender.answer_text import AnswerText, answer_text
+from recommender.answer_text import AnswerText
 from recommender.reasons import Reason
 from recommender.serving import Recommendation
 from web.services import ServedModel
@@ -102,7 +102,7 @@ def encode_answer(
             b"null" if fallback is None else b'"%s"' % fallback.encode()))
     between = b'",%s,"history_version":%d,"generated_at":"' % (origin.text, history_version)
     return EncodedAnswer(
-        answer_text(b"".join(parts), between),
+        AnswerText(b"".join(parts), between),
         is_personalized,
         "personalized" if fallback is None else fallback,
         history_version,
