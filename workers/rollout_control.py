@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import structlog
 
@@ -11,6 +10,7 @@ from recommender.errors import InvalidField, NotFound, RolloutConflict
 from recommender.experiments.canary import STEPS
 from recommender.experiments.rollout import (
     Rollout,
+    RolloutChange,
     RolloutEnd,
     Strategy,
     describe,
@@ -23,17 +23,6 @@ from recommender.types import AuditEntry, ModelRecord, ModelStatus
 
 _log = structlog.get_logger(__name__)
 NOTHING = Strategy.FIXED.value
-
-
-@dataclass(frozen=True, slots=True)
-class RolloutChange:
-    """What is asked for. `candidate` is a version id, integer version or model name."""
-
-    strategy: Strategy
-    candidate: str | None = None
-    percentage: float | None = None
-    diversity: float | None = None
-    name: str | None = None
 
 
 class RolloutControl:

@@ -87,6 +87,17 @@ class Rollout:
         return describe(self.strategy, self.candidate, self.percentage)
 
 
+@dataclass(frozen=True, slots=True)
+class RolloutChange:
+    """What is asked for. `candidate` is a version id, integer version or model name."""
+
+    strategy: Strategy
+    candidate: str | None = None
+    percentage: float | None = None
+    diversity: float | None = None
+    name: str | None = None
+
+
 def describe(strategy: Strategy, candidate: str | None, percentage: float) -> str:
     """Strategy, candidate and percentage in one line."""
     if strategy is Strategy.FIXED:
