@@ -32,7 +32,7 @@ from recommender.traffic import TrafficHistory
 from recommender.types import Applied, History, ModelRecord
 from settings import Settings
 from settings_in_force import settings_in_force
-from web import recommend
+from web import documentation, recommend
 from web.application import create_app
 from web.body_slots import BodySlots
 from web.cards import Cards
@@ -201,13 +201,19 @@ def _flask(parts: _Parts, program: Workers, further_topics: Iterable[Register]) 
     lists = Lists(parts.kept, parts.load, parts.cards, parts.state,
                   parts.settings.kept_lists)
     flask = create_app(services, _web_options(parts.settings),
-                       [recommend.topic(lists),
-                        visitor_pages.topic(lists, parts.cards, _loader(parts.settings)),
-                        *further_topics], turns.given_up)
+                       [recommend.topic(lists), _front(parts, lists), *further_topics],
+                       turns.given_up)
     slots = BodySlots(parts.settings.body_threads(), parts.telemetry.body_refused)
     in_turn = turns.wrap(flask.wsgi_app)
     flask.wsgi_app = slots.wrap(in_turn)  # type: ignore[method-assign,assignment]
     return flask
+
+
+def _front(parts: _Parts, lists: Lists) -> Register:
+    """What stands at /."""
+    if not parts.settings.visitor_pages:
+        return documentation.at_root
+    return visitor_pages.topic(lists, parts.cards, _loader(parts.settings))
 
 
 def _ingest(parts: _Parts, foreign: ForeignChanges) -> IngestWorker:

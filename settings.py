@@ -80,6 +80,8 @@ class Settings(BusSettings, TrainingSettings, ExperimentSettings, BaseSettings):
     in development only."""
 
     # --- access
+    visitor_pages: bool = True
+    """Serve the pages for visitors; without them `/` leads to /docs."""
     client_keys_required: bool | None = None
     """Whether client calls need a key; default: yes in production, else only off 127.0.0.1. `false`
     is taken in development on 127.0.0.1 only."""

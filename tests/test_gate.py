@@ -16,8 +16,11 @@ from recommender.metrics import Measured
 
 
 def measures(ndcg, n_lists=100, from_model=1.0):
-    return Evaluation(10, n_lists, 50, Measured(ndcg), Measured(ndcg), Measured(0.5),
-                      Measured(0.5), from_model, np.full(n_lists, ndcg))
+    return Evaluation(
+        k=10, n_lists=n_lists, active_items=50, hit_rate=Measured(ndcg), ndcg=Measured(ndcg),
+        recall=Measured(ndcg), mrr=Measured(ndcg), coverage=Measured(0.5), gini=Measured(0.5),
+        novelty=Measured(3.0), diversity=Measured(0.5), from_model=from_model,
+        list_gains=np.full(n_lists, ndcg), shown=np.zeros((n_lists, 10), np.int64))
 
 
 def decide(candidate, serving=None, is_finite=True, margin=0.05):

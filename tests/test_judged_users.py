@@ -9,7 +9,7 @@ from recommender.evaluate import evaluate
 from recommender.gate import GateReason
 from recommender.interactions import Interactions, interactions_from_events
 from recommender.judged_users import judging_split, known_users
-from recommender.split import LEAST_USERS, SplitName, split_interactions
+from recommender.split import JUDGING_SPLITS, LEAST_USERS, SplitName, split_interactions
 from recommender.training import ServingReference, TrainedModel
 from tests.small_data import Row, bundle_of, clustered, clustered_rows, frame_of
 from tests.small_trainings import circle, flood, reference, run
@@ -59,7 +59,7 @@ def test_easy_accounts_do_not_hide_that_the_others_are_served_worse(
     assert trained.verdict.explanation.endswith(whom)
 
 
-@pytest.mark.parametrize("split", SplitName)
+@pytest.mark.parametrize("split", JUDGING_SPLITS)
 def test_new_accounts_that_harm_nobody_do_not_keep_a_model_out(split: SplitName) -> None:
     trained = judged(circle() + easy(AFTER), split, serving_of(circle()))
     assert trained.verdict.reason is GateReason.NOT_WORSE
@@ -85,7 +85,7 @@ def test_where_the_data_of_the_serving_model_is_gone_all_are_judged_and_the_verd
         trained.verdict.explanation)
 
 
-@pytest.mark.parametrize("split", SplitName)
+@pytest.mark.parametrize("split", JUDGING_SPLITS)
 @pytest.mark.parametrize(("known", "whom"), [
     (LEAST_USERS - 1, "all {n} users, as the serving model knows 29 of them, fewer than 30."),
     (LEAST_USERS, "30 users known to the serving model of {n}."),
@@ -105,7 +105,7 @@ def test_a_cut_moved_behind_all_known_users_gives_way_to_leaving_out_the_last_fi
         SplitName.TEMPORAL, SplitName.LEAVE_LAST_OUT)
 
 
-@pytest.mark.parametrize("name", SplitName)
+@pytest.mark.parametrize("name", JUDGING_SPLITS)
 def test_where_everybody_is_known_the_split_is_the_one_asked_for(name: SplitName) -> None:
     whole = clustered(400)
     plain = split_interactions(whole, name)

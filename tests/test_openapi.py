@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from tests.web_world import World
 from web.answers import json_answer
+from web.documentation import at_root
 from web.operations import Operation, Who
 from web.surface import Surface
 
@@ -165,3 +166,10 @@ def test_the_page_fits_a_phone_and_its_policy_allows_its_style_only(world: World
     (nonce,) = re.findall(r'<style nonce="([^"]+)">', answer.text)
     assert "default-src 'none'" in policy and f"style-src 'nonce-{nonce}'" in policy
     assert nonce not in world.client.get("/docs").text
+
+
+def test_without_pages_for_visitors_the_root_leads_to_the_documentation() -> None:
+    client = World(further_topics=[at_root]).client
+    answer = client.get("/")
+    assert (answer.status_code, answer.headers["Location"]) == (302, "/docs")
+    assert "Visitors" not in client.get("/admin/login").text

@@ -102,3 +102,33 @@ def test_a_film_known_by_its_id_only_says_so(site: VisitorSite) -> None:
 def test_a_film_that_came_after_the_last_refresh_is_found(site: VisitorSite) -> None:
     site.add_movies(Movie("brand-new", "Brand New", 2026))
     assert "<h1>Brand New</h1>" in site.client.get("/film/brand-new").text
+
+
+def test_opening_a_film_is_noted_with_the_words_that_found_it(site: VisitorSite) -> None:
+    page = site.client.get("/search?query=alien").text
+    assert 'href="/film/alien?query=alien"' in page
+    assert site.client.get("/film/alien?query=alien").status_code == 200
+    assert [(event.type, event.user_id, event.item_id, event.query)
+            for event in site.outbox.events.values()] == [
+        (EventType.VIEW, USER, "alien", None), (EventType.SEARCH, USER, None, "alien")]
+    assert "You looked at it" in site.client.get("/film/alien").text
+
+
+def test_coming_back_from_the_form_of_the_page_is_no_visit(site: VisitorSite) -> None:
+    site.client.get("/film/alien", headers={"Referer": "http://localhost/search?query=x"})
+    site.send("/film/alien", item_id="alien", undo="yes")
+    page = site.client.get("/film/alien", headers={"Referer": "http://localhost/film/alien"}).text
+    assert "You looked at it" not in page
+    assert [event.type for event in site.outbox.events.values()] == [
+        EventType.VIEW, EventType.UNDO]
+
+
+def test_nothing_is_noted_of_somebody_who_did_nothing_yet(site: VisitorSite) -> None:
+    assert site.another().get("/film/alien?query=alien").status_code == 200
+    assert not site.outbox.events
+
+
+def test_the_page_is_shown_when_the_visit_cannot_be_kept(site: VisitorSite) -> None:
+    site.outbox.refuses = True
+    answer = site.client.get("/film/alien")
+    assert answer.status_code == 200 and "<h1>Alien</h1>" in answer.text

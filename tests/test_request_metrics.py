@@ -86,7 +86,7 @@ def test_every_answer_has_a_request_id_of_its_own_and_security_headers(path: str
     assert first.headers["X-Request-ID"] != second.headers["X-Request-ID"]
     assert first.headers["X-Content-Type-Options"] == "nosniff"
     assert first.headers["X-Frame-Options"] == "DENY"
-    assert first.headers["Referrer-Policy"] == "no-referrer"
+    assert first.headers["Referrer-Policy"] == "same-origin"
 
 
 def test_a_page_without_a_policy_of_its_own_gets_one() -> None:

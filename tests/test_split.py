@@ -6,7 +6,10 @@ from small_data import clustered, frame_of
 from recommender.interactions import interactions_from_events
 from recommender.split import (
     LEAST_USERS,
+    Part,
     SplitName,
+    by_user,
+    held_out,
     leave_last_out,
     split_interactions,
     temporal,
@@ -66,3 +69,60 @@ def test_no_interactions_split_into_nothing():
     for name in SplitName:
         assert len(split_interactions(empty, name).users) == 0
     assert np.array_equal(temporal(empty).targets, [])
+
+
+def pairs_of(interactions):
+    return set(zip(interactions.entry_users().tolist(), interactions.items.tolist(), strict=True))
+
+
+def answers_of(split):
+    owners = np.repeat(split.users, split.later.counts)
+    return set(zip(owners.tolist(), split.later.items.tolist(), strict=True))
+
+
+@given(st.integers(0, 20))
+def test_no_history_holds_what_is_to_be_foreseen_and_the_target_comes_first(seed):
+    whole = clustered(80, 40, 12, seed)
+    for name in SplitName:
+        for part in Part:
+            split = held_out(whole, name, part)
+            assert len(split.users) and len(split.later.counts) == len(split.users)
+            answers = answers_of(split)
+            assert not answers & (pairs_of(split.histories) | pairs_of(split.training))
+            first = split.later.items[split.later.offsets[:-1]]
+            assert first.tolist() == split.targets.tolist()
+            assert answers <= pairs_of(whole)
+
+
+@given(st.integers(0, 20))
+def test_nothing_of_the_test_part_is_in_the_validation_part(seed):
+    whole = clustered(400, 40, 12, seed)
+    for name in SplitName:
+        validation, test = (held_out(whole, name, part) for part in Part)
+        seen = pairs_of(validation.training) | pairs_of(validation.histories)
+        assert not answers_of(test) & (seen | answers_of(validation))
+    early, late = (held_out(whole, SplitName.TEMPORAL, part) for part in Part)
+    assert early.used is late.used is SplitName.TEMPORAL and early.cut_ms < late.cut_ms
+
+
+def test_users_held_out_are_kept_from_training_and_known_by_their_first_films():
+    whole = clustered(50, 40, 12)
+    split = by_user(whole, share=0.2, known=3)
+    assert len(split.users) == 10
+    assert not np.isin(split.training.entry_users(), split.users).any()
+    lengths = np.diff(split.histories.user_offsets)
+    assert lengths[split.users].tolist() == [3] * 10 and lengths.sum() == 30
+    for user in split.users.tolist():
+        assert split.histories.items[split.histories.user_entries(user)].tolist() == (
+            whole.items[whole.user_entries(user)][:3].tolist())
+
+
+def test_the_later_films_of_some_users_are_theirs():
+    split = temporal(clustered(100, 40, 12))
+    rows = np.arange(len(split.users)) % 2 == 0
+    half = split.only(rows)
+    assert answers_of(half) == {
+        (user, item) for user, item in answers_of(split) if user in set(split.users[rows])}
+    shown = np.arange(5)[None].repeat(len(half.users), axis=0)
+    for user, row in zip(half.users.tolist(), half.later.found_in(shown), strict=True):
+        assert row.tolist() == [(user, film) in answers_of(half) for film in range(5)]

@@ -67,7 +67,7 @@ def test_users_of_one_film_each_give_no_model_to_serve():
 
 @pytest.mark.parametrize("bad", [
     {"requests": [("no_such_model", {})]}, {"requests": [("knn", {"colour": 1})]},
-    {"split": "random"},
+    {"split": "random"}, {"split": "by_user"},
 ])
 def test_unknown_names_are_refused_before_any_work(bad):
     said = []

@@ -79,7 +79,7 @@ class VisitorSite(Site):
 
 def films_on(page: str) -> list[str]:
     """Ids of the films with a heading, in order."""
-    return re.findall(r'class="title"><a href="/film/([^"]+)"', page)
+    return re.findall(r'class="title"><a href="/film/([^"?]+)[?"]', page)
 
 
 def told(page: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from flask import Response, make_response, render_template
+from flask import Response, make_response, redirect, render_template
 
 from web.answers import json_answer
 from web.openapi import openapi_document
@@ -156,4 +156,12 @@ def register(surface: Surface) -> None:
          routes.openapi),
         (Operation("GET", "/docs", "This document as a page", Who.OPEN, None,
                    answer_type="text/html"), routes.docs),
+    ))
+
+
+def at_root(surface: Surface) -> None:
+    """Lead from / to the documentation, where no page for visitors is served."""
+    surface.table.topic("root", (
+        (Operation("GET", "/", "Leads to /docs", Who.OPEN, None, answer_type="text/html"),
+         lambda: redirect("/docs")),
     ))

@@ -22,7 +22,7 @@ _REQUEST_ID = "fairreel.request_id"
 _SECURITY_HEADERS = (
     ("X-Content-Type-Options", "nosniff"),
     ("X-Frame-Options", "DENY"),
-    ("Referrer-Policy", "no-referrer"),
+    ("Referrer-Policy", "same-origin"),
 )
 _CSP = "Content-Security-Policy"
 _PAGE_POLICY = (

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import BoundedSemaphore
 from time import monotonic, sleep
 
+import structlog
 from pydantic import BaseModel
 
 from recommender.awaited import tells_of
-from recommender.errors import InvalidField, NotFound
+from recommender.errors import InvalidField, NotFound, StoreUnavailable
 from recommender.types import Acceptance, Event, EventType, Movie
 from web.cards import Cards
 from web.intake import Intake
@@ -21,6 +22,7 @@ from web.recommend import Lists
 from web.request_context import this_request
 from web.surface import Surface
 
+_log = structlog.get_logger("web")
 SOURCE = "pages"
 # Each waits on a thread that answers requests: when ingest stands still, the others stay free.
 _WAITING_MAX = 4
@@ -129,6 +131,24 @@ class Acts:
                 if acceptance.retry_after_s is None]
         return acceptances, self._applied(user_id, kept)
 
+    def note_visit(self, film: Movie, words: str) -> None:
+        """The visitor opened the page of a film that they found by these words, if any.
+
+        Nothing is noted of somebody who did nothing yet. The page is shown also when the visit
+        cannot be kept.
+        """
+        user_id = self._visitors.current()
+        if user_id is None:
+            return
+        events = [self._event(EventType.VIEW, user_id, film, None)]
+        if words:
+            searched = self._event(EventType.SEARCH, user_id, None, None)
+            events.append(replace(searched, query=words))
+        try:
+            self._intake.accept(events)
+        except StoreUnavailable as error:
+            _log.warning("visit_not_kept", item_id=film.item_id, reason=str(error))
+
     def film(self, item_id: str) -> Movie:
         """A film of the catalogue.
 
@@ -140,10 +160,11 @@ class Acts:
             raise NotFound(f"there is no film {item_id}")
         return film
 
-    def _event(self, kind: EventType, user_id: str, film: Movie, rating: float | None) -> Event:
+    def _event(self, kind: EventType, user_id: str, film: Movie | None,
+               rating: float | None) -> Event:
         now_ms = self._now_ms()
-        return Event(self._new_id(), kind, user_id, film.item_id, now_ms, now_ms, SOURCE,
-                     rating=rating, client_timestamp=False)
+        return Event(self._new_id(), kind, user_id, None if film is None else film.item_id,
+                     now_ms, now_ms, SOURCE, rating=rating, client_timestamp=False)
 
     def _applied(self, user_id: str, events: Sequence[Event]) -> bool:
         """Wait until the store tells of the events, and forget the list made before; False when

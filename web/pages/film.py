@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from flask import Response
+from pydantic import BaseModel
 from werkzeug.wrappers import Response as AnyResponse
 
 from recommender.types import Movie, RatingCounts
@@ -10,12 +13,20 @@ from web.pages import frame
 from web.pages.acts import Done
 from web.pages.desk import Desk
 from web.pages.film_cards import FilmCard, Mark, Why
-from web.reading import path_id
+from web.payloads import Text
+from web.reading import path_id, query_parameters
+from web.request_context import this_request
 from web.services import ServedModel
 
 _SIMILAR = 8
 _STEPS = tuple(step / 2 for step in range(1, 11))
 _LIKE = {"people": Why("Taken by the same people"), "content": Why("Alike by title and genres")}
+
+
+class FilmQuery(BaseModel):
+    """How the visitor came to the film: the words they searched for."""
+
+    query: Text = ""
 
 
 class FilmRoutes:
@@ -26,8 +37,13 @@ class FilmRoutes:
         self._services = desk.surface.services
 
     def film(self, item_id: str) -> Response:
-        """The page."""
-        return self._page(item_id)
+        """The page; opening it is noted, coming back to it from its own form is not."""
+        request = this_request()
+        words = query_parameters(FilmQuery, request).query.strip()
+        answer = self._page(item_id)
+        if urlsplit(request.referrer or "").path != request.path:
+            self._desk.acts.note_visit(self._known(item_id), words)
+        return answer
 
     def act_on_film(self, item_id: str) -> AnyResponse:
         """Rate, watch or take back; a neighbour too."""

@@ -22,6 +22,7 @@ from web.request_context import this_request
 
 FRAGMENT_HEADER = "X-Fragment"
 _NOTICE = "notice"
+_FIRST = "discovery.discovery"
 _DASH = "\u2013"
 
 
@@ -107,6 +108,7 @@ class Frame:
             "menu": self._menu(Who.ADMIN if in_admin else Who.CLIENT),
             "path": request.path,
             "in_admin": in_admin,
+            "has_visitors": _FIRST in self._table.pages,
         }
 
     def _menu(self, who: Who) -> list[Operation]:

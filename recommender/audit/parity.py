@@ -1,0 +1,89 @@
+"""Whether groups of people are served alike: spread of a mean over groups, ratio to all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from recommender.arrays import Float64s
+from recommender.audit.groups import Group
+from recommender.audit.verdicts import AuditStatus, by_interval
+from recommender.metrics import Measured, mean_with_interval, ratio_with_interval
+
+_RESAMPLES = 1_000
+_LEVELS = (0.025, 0.975)
+
+
+@dataclass(frozen=True, slots=True)
+class GroupResult:
+    """What one group gets. diversity: of its lists. quality: its NDCG / that of all."""
+
+    family: str
+    name: str
+    people: int
+    status: AuditStatus
+    diversity: Measured | None = None
+    quality: Measured | None = None
+
+
+def spread_over_groups(values: Sequence[Float64s], seed: int = 0) -> Measured:
+    """max - min over groups of their means, with a 95 % bootstrap interval over people.
+
+    The plain spread is biased upward, since chance alone makes means differ, the more the smaller
+    the groups are. What the bootstrap estimates of that bias is taken off (Efron and Tibshirani
+    1993, chapter 10); part of it stays where all groups are alike.
+
+    Args:
+        values: for each group one value a person; at least two groups, none empty.
+    """
+    plain = _spread(np.array([[group.mean()] for group in values]))[0]
+    means = np.array([_resampled_means(group, seed + n) for n, group in enumerate(values)])
+    drawn = _spread(means)
+    corrected = max(0.0, 2.0 * plain - float(drawn.mean()))
+    low, high = np.quantile(drawn - drawn.mean(), _LEVELS)
+    return Measured(corrected, max(0.0, corrected + float(low)), corrected + float(high))
+
+
+def group_results(
+    groups: Sequence[Group], diversity: Float64s, gains: Float64s | None, least: int,
+    ratio_min: float,
+) -> list[GroupResult]:  # fmt: skip
+    """Diversity and quality of each group; the status is that of the quality.
+
+    Args:
+        diversity: float64 of shape (n_lists,), NaN for a list that has none.
+        gains: NDCG@k of each list, None where it is not known what people took next.
+        least: people that a group needs.
+        ratio_min: least ratio of a group's mean NDCG to that of all.
+    """
+    found = []
+    for group in groups:
+        known = diversity[group.members & ~np.isnan(diversity)]
+        people = int(group.members.sum())
+        if people < least:
+            found.append(GroupResult(group.family, group.name, people,
+                                     AuditStatus.INSUFFICIENT_DATA))
+            continue
+        quality = None if gains is None else ratio_with_interval(gains, group.members)
+        status = (AuditStatus.INSUFFICIENT_DATA if quality is None
+                  else by_interval(quality, ratio_min, at_least=True))
+        found.append(GroupResult(group.family, group.name, people, status,
+                                 mean_with_interval(known) if len(known) else None, quality))
+    return found
+
+
+def _spread(means: Float64s) -> Float64s:
+    found: Float64s = means.max(axis=0) - means.min(axis=0)
+    return found
+
+
+def _resampled_means(values: Float64s, seed: int) -> Float64s:
+    random, n = np.random.default_rng(seed), len(values)
+    parts = []
+    step = max(1, 2_000_000 // n)
+    for start in range(0, _RESAMPLES, step):
+        drawn = random.integers(0, n, (min(step, _RESAMPLES - start), n))
+        parts.append(values[drawn].mean(axis=1))
+    return np.concatenate(parts)
