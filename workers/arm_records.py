@@ -60,7 +60,7 @@ def film_traits(bundle: ModelBundle, head_share: float = 0.1) -> FilmTraits:
     """Head and genres of the bundle's films: the tenth with the most users when it was fitted."""
     head = np.zeros(bundle.n_items, np.bool_)
     head[bundle.popularity.order[: max(1, int(head_share * bundle.n_items))]] = True
-    return FilmTraits(head, np.ascontiguousarray(bundle.catalogue.genre_masks.T))
+    return FilmTraits(head, bundle.catalogue.genre_masks)
 
 
 class ArmRecords:
@@ -140,7 +140,7 @@ class ArmRecords:
         genres = self._traits.genres
         return FilmTraits(
             np.concatenate((self._traits.head, np.zeros(more, np.bool_))),
-            np.concatenate((genres, np.zeros((more, genres.shape[1]), np.bool_))))
+            np.hstack((genres, np.zeros((len(genres), more), np.bool_))))
 
     def _take(self, found: list[GivenAnswer]) -> None:
         wanted = [answer for answer in found if answer.variant in self._arms]

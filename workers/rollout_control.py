@@ -75,6 +75,9 @@ class RolloutControl:
                 if change.percentage in (None, current.percentage):
                     return current
                 return self.move(current, wanted.percentage, actor, "asked for")
+        if self._rollouts.find(wanted.name) is not None:
+            raise InvalidField("name", "there was an experiment of this name already")
+        if current is not None:
             self.end(current, RolloutEnd.SUPERSEDED, actor, f"by {wanted.name}")
         return self._start(wanted, current, actor)
 
@@ -131,8 +134,6 @@ class RolloutControl:
         self._verify(record)
         at_ms = self._clock()
         name = change.name or f"{change.strategy.value}-{record.version}-{at_ms}"
-        if self._rollouts.find(name) is not None:
-            raise InvalidField("name", "there was an experiment of this name already")
         return new_rollout(name, change.strategy, serving.version_id, record.version_id,
                            change.percentage, self._steps, self._new_salt(), at_ms, actor,
                            diversity, "asked for")
