@@ -127,7 +127,10 @@ class SqlAllowList:
                 running = select(rollouts.c.name).where(rollouts.c.ended_at_ms.is_(None))
                 if connection.execute(running).first() is not None:
                     return record
-                wanted = serving == before if choice is None else choice.name == record.name
+                if choice is None or choice.automatic:
+                    wanted = serving == before
+                else:
+                    wanted = choice.name == record.name
                 if not wanted:
                     return record
             return serve_within(connection, version_id, at_ms)

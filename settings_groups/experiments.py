@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
-
-Percentage = Annotated[float, Field(gt=0, le=100)]
 
 
 class ExperimentSettings(BaseModel):
@@ -16,7 +13,7 @@ class ExperimentSettings(BaseModel):
     model_config = ConfigDict(use_attribute_docstrings=True)
 
     # --- experiments
-    canary_steps_percent: list[Percentage] = Field(
+    canary_steps_percent: list[float] = Field(
         default=[5.0, 25.0, 50.0, 100.0], min_length=1, max_length=10)
     """Percentages of users whom a canary gives the candidate, ascending; the last is 100."""
     canary_judging_interval_s: float = Field(default=60, ge=1)
@@ -47,6 +44,6 @@ class ExperimentSettings(BaseModel):
     @field_validator("canary_steps_percent")
     @classmethod
     def _ascending(cls, steps: list[float]) -> list[float]:
-        if steps != sorted(set(steps)) or steps[-1] != 100:
-            raise ValueError("must ascend and end at 100")
+        if steps != sorted(set(steps)) or steps[0] <= 0 or steps[-1] != 100:
+            raise ValueError("must ascend from above 0 and end at 100")
         return steps

@@ -69,12 +69,10 @@ class RolloutControl:
                 self.end(current, RolloutEnd.STOPPED, actor, "asked for")
             return None
         wanted = self._wanted(change, actor)
-        if current is not None:
-            if (current.strategy, current.candidate, current.diversity) == (
-                    wanted.strategy, wanted.candidate, wanted.diversity):
-                if change.percentage in (None, current.percentage):
-                    return current
-                return self.move(current, wanted.percentage, actor, "asked for")
+        if current is not None and _same_comparison(current, wanted):
+            if change.percentage in (None, current.percentage):
+                return current
+            return self.move(current, wanted.percentage, actor, "asked for")
         if self._rollouts.find(wanted.name) is not None:
             raise InvalidField("name", "there was an experiment of this name already")
         if current is not None:
@@ -172,3 +170,8 @@ class RolloutControl:
         record = self._allow_list.find(version_id)
         if record is not None and record.status is was:
             self._allow_list.set_status(version_id, now, self._clock(), reason)
+
+
+def _same_comparison(one: Rollout, other: Rollout) -> bool:
+    return (one.strategy, one.candidate, one.diversity) == (
+        other.strategy, other.candidate, other.diversity)

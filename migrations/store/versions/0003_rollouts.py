@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0002"
-down_revision = "0001"
+revision = "0003"
+down_revision = "0002"
 branch_labels = None
 depends_on = None
 
@@ -16,6 +16,7 @@ def text(length: int) -> sa.String:
 
 
 def upgrade() -> None:
+    """Make the table."""
     op.create_table(
         "rollouts",
         sa.Column("sequence", sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
@@ -42,4 +43,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    """Drop it."""
     op.drop_table("rollouts")
