@@ -6,7 +6,7 @@ model; what stays with each request is the limit, metrics, request id, log and t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from functools import lru_cache
 from time import perf_counter
 from urllib.parse import parse_qsl
@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl
 from flask import Response
 from pydantic import BaseModel, Field
 
-from recommender.errors import InvalidField
+from recommender.errors import FairreelError, InvalidField
 from recommender.kept import KeptUser, KeptUsers
 from recommender.serving import (
     EncodedUser,
@@ -25,7 +25,9 @@ from recommender.serving import (
     RecommendOptions,
     encode,
     recommend_encoded,
+    without_history,
 )
+from recommender.serving_configuration import CHOSEN_VARIANT, DEFAULT_VARIANT, ServeNewest
 from recommender.types import AnsweredRecord, History
 from web.cards import Cards
 from web.operations import JSON, Operation, Who
@@ -39,16 +41,14 @@ from web.recommendation_answer import (
     origin_of,
 )
 from web.request_context import this_request
-from web.services import ServedModel, Services, ServingState
+from web.services import Configuration, ConfigurationChoice, ServedModel, Services, ServingState
 from web.surface import Register, Surface
 
-VARIANT = "A"
-CHOSEN = "chosen"
-"""The variant of lists from a model that someone picked: no part of any comparison."""
 # Part of the contract, built later: refused rather than silently without effect.
 NOT_YET = frozenset({"diversity", "model"})
 # What is kept or remembered has to be small and likely to come again: memory stays bounded.
 KEPT_K_MAX = 20
+ORIGINS_MAX = 8
 REMEMBERED_QUERY_MAX_BYTES = 256
 
 
@@ -98,35 +98,55 @@ def _parse(query_string: bytes, path_user: str | None) -> tuple[str, RecommendOp
 _remembered = lru_cache(maxsize=65_536)(_parse)
 
 
+Observe = Callable[[str, RecommendOptions, EncodedAnswer], None]
+
+
 class Lists:
-    """Makes and keeps the lists; knows nothing of HTTP."""
+    """Makes and keeps the lists; knows nothing of HTTP.
+
+    `choose` decides by which configuration a user is answered, by default by the model that
+    serves; `observe` is told of each answer given, when the request is as good as done.
+    """
 
     def __init__(self, kept: KeptUsers[EncodedUser, EncodedAnswer],
                  load: Callable[[str], History], cards: Cards, serving: ServingState,
-                 keep_lists: bool, variant: str = VARIANT) -> None:
+                 keep_lists: bool, choose: ConfigurationChoice | None = None,
+                 observe: Observe | None = None) -> None:
         self._kept = kept
         self._load = load
         self._cards = cards
-        self._serving = serving
         self._keep_lists = keep_lists
-        self.variant = variant
-        self._origin: tuple[ServedModel | None, Origin] = None, origin_of(None)
+        self._choose = choose or ServeNewest(serving)
+        self.observe = observe
+        self._origins: dict[str, Origin] = {}
 
     def answer(self, user_id: str, options: RecommendOptions) -> EncodedAnswer:
-        """The list of the model that serves now, or the newest films before the first model."""
-        served = self._serving.current()
-        if served is None:
+        """The list of this user's configuration, or the newest films before the first model."""
+        configuration = self._choose(user_id)
+        if configuration is None:
             return self._newest(user_id, options)
+        served = configuration.served
         bundle = served.bundle
         user = self._kept.get(user_id, served.version, lambda history: encode(bundle, history))
         if not self._keep_lists:
-            return self._compute(served, user_id, user, options)
-        answer = user.lists.get(options)
+            return self._compute(configuration, user_id, user, options)
+        key: Hashable = options
+        if configuration.key is not None:
+            key = options, configuration.key
+        answer = user.lists.get(key)
         if answer is None:
-            answer = self._compute(served, user_id, user, options)
+            answer = self._compute(configuration, user_id, user, options)
             if options.k <= KEPT_K_MAX and not options.exclude_ids:
-                user.keep(options, answer)
+                user.keep(key, answer)
         return answer
+
+    def failure(self, user_id: str, options: RecommendOptions) -> EncodedAnswer:
+        """What is logged of a list that could not be made: whose it was to be, and no films."""
+        configuration = self._choose(user_id)
+        served = None if configuration is None else configuration.served
+        variant = DEFAULT_VARIANT if configuration is None else configuration.variant
+        nothing = Recommendation((), (), is_personalized=False, fallback=None, from_model=0)
+        return encode_answer(user_id, options.k, nothing, origin_of(served), variant, 0, {})
 
     def forget(self, user_id: str) -> None:
         """Make the next list of a user from what the store then knows."""
@@ -134,19 +154,26 @@ class Lists:
 
     def of_model(self, served: ServedModel) -> Lists:
         """Lists of this model whatever serves; none is kept, and their variant tells them apart."""
-        return Lists(KeptUsers(self._load, 0), self._load, self._cards, ServingState(served),
-                     keep_lists=False, variant=CHOSEN)
+        serving = ServingState(served)
+        return Lists(KeptUsers(self._load, 0), self._load, self._cards, serving,
+                     keep_lists=False, choose=ServeNewest(serving, CHOSEN_VARIANT))
 
-    def _compute(self, served: ServedModel, user_id: str,
+    def _compute(self, configuration: Configuration, user_id: str,
                  user: KeptUser[EncodedUser, EncodedAnswer],
                  options: RecommendOptions) -> EncodedAnswer:
-        recommendation = recommend_encoded(served.bundle, user.encoded, options)
-        of, origin = self._origin
-        if of is not served:
-            origin = origin_of(served)
-            self._origin = served, origin
-        return encode_answer(user_id, options.k, recommendation, origin, self.variant,
-                             user.history_version, self._cards.encoded())
+        served = configuration.served
+        origin = self._origins.get(served.version_id)
+        if origin is None:
+            if len(self._origins) >= ORIGINS_MAX:
+                self._origins.clear()
+            origin = self._origins[served.version_id] = origin_of(served)
+        encoded = user.encoded if configuration.personal else without_history(user.encoded)
+        recommendation = recommend_encoded(served.bundle, encoded, options)
+        if not configuration.personal:
+            recommendation = recommendation._replace(fallback=None)
+        answer = encode_answer(user_id, options.k, recommendation, origin, configuration.variant,
+                               user.history_version, self._cards.encoded())
+        return answer if configuration.personal else answer._replace(kind=configuration.variant)
 
     def _newest(self, user_id: str, options: RecommendOptions) -> EncodedAnswer:
         history = self._load(user_id)
@@ -157,7 +184,7 @@ class Lists:
             tuple(items), (Reason(ReasonKind.NEW),) * len(items),
             is_personalized=False, fallback=Fallback.NO_MODEL, from_model=0)
         return encode_answer(user_id, options.k, recommendation, origin_of(None),
-                             self.variant, history.version, self._cards.encoded())
+                             DEFAULT_VARIANT, history.version, self._cards.encoded())
 
 
 class Answers:
@@ -170,15 +197,31 @@ class Answers:
 
     def give(self, lists: Lists, user_id: str, options: RecommendOptions, request_id: str,
              started: float) -> bytes:
-        """The JSON of `RecommendAnswer`; `started` is a time of the performance counter."""
-        answer = lists.answer(user_id, options)
+        """The JSON of `RecommendAnswer`; `started` is a time of the performance counter.
+
+        A list that cannot be made is logged too, with the status 500, for the arm that failed.
+        """
+        try:
+            answer = lists.answer(user_id, options)
+        except FairreelError:
+            raise  # the store is away, say: no fault of the model
+        except Exception:
+            self._note(lists.failure(user_id, options), 500, user_id, request_id, started)
+            raise
+        now_ms = self._note(answer, 200, user_id, request_id, started)
+        self._count(answer.kind)
+        if lists.observe is not None:
+            lists.observe(user_id, options, answer)
+        return answer.text.complete(request_id, now_ms)
+
+    def _note(self, answer: EncodedAnswer, status: int, user_id: str, request_id: str,
+              started: float) -> int:
         now_ms = self._now_ms()
         self._log.record(AnsweredRecord(
-            request_id, now_ms, user_id, lists.variant, answer.model_version,
-            answer.history_version, answer.is_personalized, 200,
+            request_id, now_ms, user_id, answer.variant, answer.model_version,
+            answer.history_version, answer.is_personalized, status,
             int((perf_counter() - started) * 1e6), answer.text))
-        self._count(answer.kind)
-        return answer.text.complete(request_id, now_ms)
+        return now_ms
 
 
 class RecommendRoutes:

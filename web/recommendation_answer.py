@@ -79,6 +79,7 @@ class EncodedAnswer(NamedTuple):
     kind: str
     history_version: int
     model_version: str
+    variant: str
 
 
 def encode_answer(
@@ -107,6 +108,7 @@ def encode_answer(
         "personalized" if fallback is None else fallback,
         history_version,
         origin.model_version,
+        variant,
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeAlias
 
 from prometheus_client import CollectorRegistry
 
-from recommender import serving_state
+from recommender import serving_configuration, serving_state
 from recommender.ports import (
     AllowList,
     ApiKeys,
@@ -27,6 +27,8 @@ from recommender.retraining import RetrainAnswer, RetrainStatus
 
 ServedModel: TypeAlias = serving_state.ServedModel[Any]
 ServingState: TypeAlias = serving_state.ServingState[Any]
+Configuration: TypeAlias = serving_configuration.ServingConfiguration[Any]
+ConfigurationChoice: TypeAlias = serving_configuration.ConfigurationChoice[Configuration]
 
 
 class Retrain(Protocol):

@@ -34,7 +34,8 @@ class RolloutControl:
         clock: UTC milliseconds.
         new_salt: text that nobody can guess.
         steps: percentages of a canary, ascending.
-        diversity: strength of arm B in an A/B test of the serving model with itself.
+        diversity: strength of arm B in an A/B test of the serving model with itself; None when
+            lists cannot be diversified.
     """
 
     def __init__(
@@ -126,6 +127,8 @@ class RolloutControl:
                 raise InvalidField("canary_version", "is needed")
             reference = serving.version_id
             diversity = self._diversity if diversity is None else diversity
+        if diversity is not None and self._diversity is None:
+            raise InvalidField("diversity", "nothing here diversifies lists")
         record = self._allow_list.find(reference)
         if record is None:
             raise NotFound(f"there is no model {reference}")

@@ -12,8 +12,6 @@ from recommender.experiments.assignment import Arm
 
 CANDIDATE_ARM = "B"
 STABLE_ARM = "A"
-HOLDOUT_ARM = "holdout"
-"""The variant of lists without personalisation, for a group that is kept apart at all times."""
 
 
 class Strategy(StrEnum):

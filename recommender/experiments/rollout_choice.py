@@ -43,6 +43,7 @@ class RolloutChoice(Generic[Configuration]):
         self._holdout_share = holdout_share if unpersonal is not None else 0.0
         self._holdout_salt = holdout_salt
         self._plan: RolloutPlan[Configuration] | None = None
+        self._held_apart: tuple[Configuration, Configuration] | None = None
 
     def use(self, plan: RolloutPlan[Configuration] | None) -> None:
         """Answer by this plan from now on, by the newest model without one."""
@@ -64,5 +65,12 @@ class RolloutChoice(Generic[Configuration]):
         if not self._holdout_share or chosen is None or self._unpersonal is None:
             return chosen
         if position(self._holdout_salt, HOLDOUT, user_id) < self._holdout_share:
-            return self._unpersonal(chosen if plan is None else plan.stable)
+            return self._apart(chosen if plan is None else plan.stable, self._unpersonal)
         return chosen
+
+    def _apart(self, of: Configuration,
+               unpersonal: Callable[[Configuration], Configuration]) -> Configuration:
+        known = self._held_apart
+        if known is None or known[0] is not of:
+            known = self._held_apart = of, unpersonal(of)
+        return known[1]
