@@ -22,6 +22,7 @@ from adapters.telemetry import PrometheusTelemetry
 from clock import now_ms
 from composition import StoreSide, open_model_files, open_response_log, open_store
 from events_composition import EventSide, open_events, refuse_to_leave_events
+from experiments_composition import ExperimentSide, open_experiments
 from recommender.bundle import ModelBundle
 from recommender.errors import ModelRefused
 from recommender.kept import KeptUsers
@@ -78,10 +79,12 @@ class Application:
     retrainer: Retrainer
     snapshot: SnapshotJob
     scheduler: BackgroundScheduler
+    experiments: ExperimentSide
 
     def start(self) -> None:
         """Load the model and start the threads; returns when requests can be answered."""
         self.watch.check()
+        self.experiments.watch.check()
         for name in self.flask.jinja_env.list_templates():
             self.flask.jinja_env.get_template(name)  # 200 ms that the first visitor need not wait
         if self.bus_watch is not None:
@@ -101,7 +104,7 @@ class Application:
             self.scheduler.shutdown(wait=False)
         for name, stop in (
             ("retrain", self.retrainer.stop), ("snapshot", self.snapshot.stop),
-            ("ingest", self.ingest.stop),
+            ("shadow", self.experiments.shadow.stop), ("ingest", self.ingest.stop),
             *(() if self.relay is None else (("relay", self.relay.stop),)),
             *(() if self.bus_watch is None else (("bus watch", self.bus_watch.stop),)),
             ("events", self.events.close),
@@ -132,6 +135,7 @@ class _Parts:
     load: Callable[[str], History]
     cards: Cards
     turns: Turns
+    experiments: ExperimentSide
 
 
 def compose(settings: Settings, further_topics: Iterable[Register] = ()) -> Application:
@@ -153,7 +157,7 @@ def compose(settings: Settings, further_topics: Iterable[Register] = ()) -> Appl
     return Application(
         _flask(parts, program, further_topics), parts.side, parts.events, parts.responses,
         ingest, _relay(parts), parts.bus_watch, parts.watch, parts.retrainer, parts.snapshot,
-        scheduler,
+        scheduler, parts.experiments,
     )
 
 
@@ -168,15 +172,17 @@ def _open(settings: Settings) -> _Parts:
     load, newest_version = side.store.history, side.store.history_version
     if side.remote:
         load, newest_version = turns.patient(load), turns.patient(newest_version)
+    responses, watch = open_response_log(settings), _model_watch(settings, side, state, telemetry)
     return _Parts(
         settings, side, events, None if events.queue is None else BusWatch(events.bus),
-        open_response_log(settings), telemetry, state,
-        _model_watch(settings, side, state, telemetry),
+        responses, telemetry, state, watch,
         Retrainer(_child("train", "--json"), settings.training_timeout_s, telemetry, side.audit,
                   now_ms),
         SnapshotJob(_child("snapshot", "--json"), settings.training_timeout_s),
         KeptUsers(load, settings.kept_users_max, newest_version if settings.replicas > 1 else None),
         load, cards, turns,
+        open_experiments(settings, side, events.bus, responses, telemetry, state, watch,
+                         _loader(settings), load),
     )
 
 
@@ -192,7 +198,7 @@ def _flask(parts: _Parts, program: Workers, further_topics: Iterable[Register]) 
         response_log=parts.responses, allow_list=side.allow_list, api_keys=api_keys,
         audit_log=PatientAuditLog(side.audit, turns), telemetry=parts.telemetry,
         serving=parts.state,
-        retrain=parts.retrainer, switch=parts.watch, similar=similar,
+        retrain=parts.retrainer, switch=parts.experiments.switch, similar=similar,
         manifest=_manifest_of(parts.settings),
         bus_problem=(parts.bus_watch or parts.events.bus).problem,
         metrics_registry=parts.telemetry.registry, now_ms=now_ms,
@@ -200,9 +206,10 @@ def _flask(parts: _Parts, program: Workers, further_topics: Iterable[Register]) 
         program=program,
     )
     lists = Lists(parts.kept, parts.load, parts.cards, parts.state,
-                  parts.settings.kept_lists)
+                  parts.settings.kept_lists, parts.experiments.choice, parts.experiments.observe)
     flask = create_app(services, _web_options(parts.settings),
-                       [recommend.topic(lists), _front(parts, lists), *further_topics],
+                       [recommend.topic(lists), _front(parts, lists),
+                        *parts.experiments.topics, *further_topics],
                        turns.given_up)
     slots = BodySlots(parts.settings.body_threads(), parts.telemetry.body_refused)
     in_turn = turns.wrap(flask.wsgi_app)
@@ -256,17 +263,19 @@ def _scheduler(parts: _Parts, foreign: ForeignChanges, runs: JobRuns,
         "foreign_changes": foreign.check,
         "queue_gauges": QueueGauges(parts.events.outbox, parts.responses, parts.telemetry).report,
         "traffic": lambda: traffic.sample(now_ms(), parts.telemetry.traffic()),
-    }
+    } | parts.experiments.jobs()
     if settings.replicas > 1:
         schedule = SharedSchedule(side.leases, f"{socket.gethostname()}:{os.getpid()}")
-        for job, seconds in (("retrain", settings.retrain_interval_s), ("trim_store", 3_600.0)):
+        for job, seconds in (("retrain", settings.retrain_interval_s), ("trim_store", 3_600.0),
+                             ("experiment_judge", settings.canary_judging_interval_s)):
             actions[job] = schedule.shared(job, seconds, actions[job])
     records = side.allow_list.records()
     last_ms = records[0].created_at_ms if records else None
     delays = {"retrain": first_delay_s(last_ms, now_ms(), settings.retrain_interval_s),
               "traffic": 0.0}
     intervals = {"retrain_interval_s": settings.retrain_interval_s,
-                 "snapshot_interval_s": settings.snapshot_interval_s}
+                 "snapshot_interval_s": settings.snapshot_interval_s,
+                 "canary_judging_interval_s": settings.canary_judging_interval_s}
     return build_scheduler(actions, intervals, delays, runs=runs)
 
 

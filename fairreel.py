@@ -28,6 +28,7 @@ COMMANDS = {
     "tune": "commands.tune",
     "registry": "commands.registry",
     "keys": "commands.keys",
+    "probe": "commands.probe",
     "backup": "commands.backup",
     "kafka-setup": "commands.kafka_setup",
     "config-doc": "commands.config_doc",

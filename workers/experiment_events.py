@@ -29,15 +29,12 @@ class ExperimentEvents:
     that readers can tell. The store and the audit log hold what is decided, this only tells of it.
 
     Args:
-        topic: as the settings name `ab-test-events`.
         clock: UTC milliseconds.
     """
 
-    def __init__(self, bus: EventBus, clock: Callable[[], int],
-                 topic: str = AB_TEST_EVENTS) -> None:
+    def __init__(self, bus: EventBus, clock: Callable[[], int]) -> None:
         self._bus = bus
         self._clock = clock
-        self._topic = topic
         self._lock = Lock()
         self._waiting: deque[Message] = deque(maxlen=WAITING_MAX)
 
@@ -84,4 +81,4 @@ class ExperimentEvents:
         value = {"event_id": event_id, "schema_version": 1, "type": kind,
                  "experiment": rollout.name, "timestamp": at_ms, "ts": at_ms, **fields}
         with self._lock:
-            self._waiting.append(Message(self._topic, key, orjson.dumps(value)))
+            self._waiting.append(Message(AB_TEST_EVENTS, key, orjson.dumps(value)))
