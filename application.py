@@ -20,7 +20,13 @@ from adapters.response_log import SqlResponseLog
 from adapters.session_secret import open_session_secret
 from adapters.telemetry import PrometheusTelemetry
 from clock import now_ms
-from composition import StoreSide, open_model_files, open_response_log, open_store
+from composition import (
+    StoreSide,
+    open_model_files,
+    open_response_log,
+    open_store,
+    reranking_of,
+)
 from events_composition import EventSide, open_events, refuse_to_leave_events
 from experiments_composition import ExperimentSide, open_experiments
 from recommender.bundle import ModelBundle
@@ -28,6 +34,7 @@ from recommender.errors import ModelRefused
 from recommender.kept import KeptUsers
 from recommender.ports import ApiKeys, Catalogue
 from recommender.serving import EncodedUser, similar
+from recommender.serving_configuration import Reranking
 from recommender.serving_state import ServedModel, ServingState
 from recommender.traffic import TrafficHistory
 from recommender.types import Applied, History, ModelRecord
@@ -38,8 +45,9 @@ from web import documentation, recommend
 from web.application import create_app
 from web.body_slots import BodySlots
 from web.cards import Cards
+from web.lists import Lists
+from web.model_lists import ModelLists
 from web.pages import visitor_pages
-from web.recommend import Lists
 from web.recommendation_answer import EncodedAnswer
 from web.request_context import add_request_id
 from web.services import Services, WebOptions
@@ -104,6 +112,7 @@ class Application:
             self.scheduler.shutdown(wait=False)
         for name, stop in (
             ("retrain", self.retrainer.stop), ("snapshot", self.snapshot.stop),
+            ("drift", self.experiments.drift.stop),
             ("shadow", self.experiments.shadow.stop), ("ingest", self.ingest.stop),
             *(() if self.relay is None else (("relay", self.relay.stop),)),
             *(() if self.bus_watch is None else (("bus watch", self.bus_watch.stop),)),
@@ -135,6 +144,7 @@ class _Parts:
     load: Callable[[str], History]
     cards: Cards
     turns: Turns
+    reranking: Reranking
     experiments: ExperimentSide
 
 
@@ -144,6 +154,7 @@ def compose(settings: Settings, further_topics: Iterable[Register] = ()) -> Appl
     `further_topics` add routes.
 
     Raises:
+        InvalidField: the settings name an unknown reranker.
         StoreUnavailable: a database cannot be opened.
         EventsLeftBehind: the bus was changed too early.
     """
@@ -173,16 +184,18 @@ def _open(settings: Settings) -> _Parts:
     if side.remote:
         load, newest_version = turns.patient(load), turns.patient(newest_version)
     responses, watch = open_response_log(settings), _model_watch(settings, side, state, telemetry)
+    reranking = reranking_of(settings, now_ms)
+    retrainer = Retrainer(_child("train", "--json"), settings.training_timeout_s, telemetry,
+                          side.audit, now_ms)
     return _Parts(
         settings, side, events, None if events.queue is None else BusWatch(events.bus),
         responses, telemetry, state, watch,
-        Retrainer(_child("train", "--json"), settings.training_timeout_s, telemetry, side.audit,
-                  now_ms),
+        retrainer,
         SnapshotJob(_child("snapshot", "--json"), settings.training_timeout_s),
         KeptUsers(load, settings.kept_users_max, newest_version if settings.replicas > 1 else None),
-        load, cards, turns,
+        load, cards, turns, reranking,
         open_experiments(settings, side, events.bus, responses, telemetry, state, watch,
-                         _loader(settings), load),
+                         _loader(settings), load, reranking, retrainer, _child("drift", "--json")),
     )
 
 
@@ -206,22 +219,23 @@ def _flask(parts: _Parts, program: Workers, further_topics: Iterable[Register]) 
         program=program,
     )
     lists = Lists(parts.kept, parts.load, parts.cards, parts.state,
-                  parts.settings.kept_lists, parts.experiments.choice, parts.experiments.observe)
+                  parts.settings.kept_lists, parts.reranking, parts.experiments.choice,
+                  parts.experiments.observe)
+    models = ModelLists(side.allow_list, lists, turns.patient(_loader(parts.settings)))
     flask = create_app(services, _web_options(parts.settings),
-                       [recommend.topic(lists), _front(parts, lists),
-                        *parts.experiments.topics, *further_topics],
-                       turns.given_up)
+                       [recommend.topic(lists, models), _front(parts, lists, models),
+                        *parts.experiments.topics, *further_topics], turns.given_up)
     slots = BodySlots(parts.settings.body_threads(), parts.telemetry.body_refused)
     in_turn = turns.wrap(flask.wsgi_app)
     flask.wsgi_app = slots.wrap(in_turn)  # type: ignore[method-assign,assignment]
     return flask
 
 
-def _front(parts: _Parts, lists: Lists) -> Register:
+def _front(parts: _Parts, lists: Lists, models: ModelLists) -> Register:
     """What stands at /."""
     if not parts.settings.visitor_pages:
         return documentation.at_root
-    return visitor_pages.topic(lists, parts.cards, _loader(parts.settings))
+    return visitor_pages.topic(lists, parts.cards, models)
 
 
 def _ingest(parts: _Parts, foreign: ForeignChanges) -> IngestWorker:
@@ -267,7 +281,8 @@ def _scheduler(parts: _Parts, foreign: ForeignChanges, runs: JobRuns,
     if settings.replicas > 1:
         schedule = SharedSchedule(side.leases, f"{socket.gethostname()}:{os.getpid()}")
         for job, seconds in (("retrain", settings.retrain_interval_s), ("trim_store", 3_600.0),
-                             ("experiment_judge", settings.canary_judging_interval_s)):
+                             ("experiment_judge", settings.canary_judging_interval_s),
+                             ("drift", settings.drift_interval_s)):
             actions[job] = schedule.shared(job, seconds, actions[job])
     records = side.allow_list.records()
     last_ms = records[0].created_at_ms if records else None
@@ -275,7 +290,8 @@ def _scheduler(parts: _Parts, foreign: ForeignChanges, runs: JobRuns,
               "traffic": 0.0}
     intervals = {"retrain_interval_s": settings.retrain_interval_s,
                  "snapshot_interval_s": settings.snapshot_interval_s,
-                 "canary_judging_interval_s": settings.canary_judging_interval_s}
+                 "canary_judging_interval_s": settings.canary_judging_interval_s,
+                 "drift_interval_s": settings.drift_interval_s}
     return build_scheduler(actions, intervals, delays, runs=runs)
 
 
@@ -335,5 +351,6 @@ def _web_options(settings: Settings) -> WebOptions:
         session_secret=open_session_secret(settings.session_secret()),
         session_s=settings.session_s,
         cookies_secure=settings.cookies_over_https(),
+        diversity_max=settings.diversity_max,
         settings=settings_in_force(settings),
     )

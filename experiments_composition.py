@@ -22,18 +22,22 @@ from recommender.bundle import ModelBundle
 from recommender.experiments.rollout_choice import RolloutChoice
 from recommender.ports import EventBus
 from recommender.serving import RecommendOptions, recommend
-from recommender.serving_configuration import ServeNewest, ServingConfiguration
+from recommender.serving_configuration import Reranking, ServeNewest, ServingConfiguration
 from recommender.serving_state import ServedModel, ServingState
 from recommender.types import History, ModelRecord
 from settings import Settings
 from web import rollout
+from web.pages.admin import drift as drift_page
 from web.pages.admin import experiments as experiment_pages
+from web.pages.admin.drift import DRIFT_REPORT
 from web.recommendation_answer import EncodedAnswer
 from web.surface import Register
+from workers.drift import DriftJob
 from workers.experiment_events import ExperimentEvents
 from workers.experiment_judge import AB_TEST_RESULTS, ExperimentJudge, JudgeOptions
 from workers.model_watch import ModelWatch
 from workers.online_success import ONLINE_SUCCESS, OnlineSuccess
+from workers.retrain import Retrainer
 from workers.rollout_control import RolloutControl
 from workers.rollout_switch import SwitchEndsRollout
 from workers.rollout_watch import RolloutWatch
@@ -53,6 +57,7 @@ class ExperimentSide:
     judge: ExperimentJudge
     success: OnlineSuccess
     shadow: Shadow[Configured, Request]
+    drift: DriftJob
     topics: tuple[Register, ...]
 
     def observe(self, user_id: str, options: RecommendOptions, answer: EncodedAnswer) -> None:
@@ -62,7 +67,7 @@ class ExperimentSide:
     def jobs(self) -> dict[str, Callable[[], object]]:
         """What the schedule runs, by the name of the job."""
         return {"rollout_watch": self.watch.check, "experiment_judge": self._judge,
-                "online_success": self.success.run}
+                "online_success": self.success.run, "drift": self.drift.run}
 
     def _judge(self) -> None:
         self.judge.run()
@@ -74,7 +79,8 @@ def open_experiments(
     telemetry: PrometheusTelemetry, serving: ServingState[ModelBundle],
     model_watch: ModelWatch[ModelBundle],
     load_model: Callable[[ModelRecord], ServedModel[ModelBundle]],
-    load_history: Callable[[str], History],
+    load_history: Callable[[str], History], reranking: Reranking,
+    retrainer: Retrainer, drift_command: tuple[str, ...],
 ) -> ExperimentSide:  # fmt: skip
     """All of it; nothing runs yet."""
     rollouts = SqlRollouts(side.engine)
@@ -82,19 +88,21 @@ def open_experiments(
     reports = ReportFiles({
         AB_TEST_RESULTS: settings.ab_test_results_file,
         ONLINE_SUCCESS: settings.outputs_folder / "online_success.json",
+        DRIFT_REPORT: settings.outputs_folder / "drift_report.json",
     })
     events = ExperimentEvents(bus, now_ms)
     control = RolloutControl(
         rollouts, side.allow_list, side.audit, load_model, events.decided, now_ms,
-        lambda: secrets.token_hex(16), tuple(settings.canary_steps_percent))
+        lambda: secrets.token_hex(16), tuple(settings.canary_steps_percent),
+        settings.ab_test_diversity)
     choice = RolloutChoice[Configured](
-        ServeNewest(serving), ServingConfiguration.unpersonal, settings.holdout_percent / 100.0,
-        settings.holdout_salt)
+        ServeNewest(serving, reranking.chain), ServingConfiguration.unpersonal,
+        settings.holdout_percent / 100.0, settings.holdout_salt)
     shadow = Shadow[Configured, Request](
-        load_history, _rank, _shown, rollouts, metrics, settings.shadow_requests_per_second,
-        settings.shadow_queue_max, now_ms)
+        load_history, _ranks(reranking), _shown, rollouts, metrics,
+        settings.shadow_requests_per_second, settings.shadow_queue_max, now_ms)
     watch = RolloutWatch[ModelBundle, Configured](
-        rollouts, side.allow_list, control, load_model, serving, choice, _configured,
+        rollouts, side.allow_list, control, load_model, serving, choice, _configures(reranking),
         shadow.follow)
     window, window_ms = SqlAnswerWindow(responses.engine), settings.online_success_window_s * 1000
     judge = ExperimentJudge(
@@ -104,20 +112,40 @@ def open_experiments(
                      settings.experiment_relative_effect))
     success = OnlineSuccess(window, side.store, metrics, reports, now_ms, window_ms,
                             settings.online_success_over_s * 1000)
+    def newest_model_ms() -> int | None:
+        records = side.allow_list.records()
+        return records[0].created_at_ms if records else None
+
+    drift = DriftJob(drift_command, settings.training_timeout_s, metrics, retrainer.request,
+                     newest_model_ms, settings.drift_retrain_pause_s, now_ms)
     shown = rollout.Experiments(rollouts, control, reports)
     return ExperimentSide(
         choice, SwitchEndsRollout(model_watch, rollouts, control), watch, judge, success, shadow,
-        (rollout.topic(shown), experiment_pages.topic(shown)))
+        drift, (rollout.topic(shown), experiment_pages.topic(shown), drift_page.topic(reports)))
 
 
-def _configured(served: ServedModel[ModelBundle], arm: str,
-                _diversity: float | None) -> Configured:
-    return ServingConfiguration(served, arm)
+def _configures(
+    reranking: Reranking,
+) -> Callable[[ServedModel[ModelBundle], str, float | None], Configured]:
+    def configured(served: ServedModel[ModelBundle], arm: str,
+                   diversity: float | None) -> Configured:
+        plain = ServingConfiguration(served, reranking.chain, arm)
+        if diversity is None:
+            return plain
+        return plain.with_diversity(reranking.diversity, diversity, arm)
+
+    return configured
 
 
-def _rank(candidate: Configured, history: History, request: Request) -> tuple[str, ...]:
-    options, _ = request
-    return recommend(candidate.served.bundle, history, options).item_ids
+def _ranks(
+    reranking: Reranking,
+) -> Callable[[Configured, History, Request], tuple[str, ...]]:
+    def rank(candidate: Configured, history: History, request: Request) -> tuple[str, ...]:
+        bundle, (options, _) = candidate.served.bundle, request
+        _, conditions = reranking.conditions(candidate.chain, history.user_id, bundle.item_ids)
+        return recommend(bundle, history, options, candidate.chain, conditions).item_ids
+
+    return rank
 
 
 def _shown(request: Request) -> tuple[str, ...]:

@@ -29,6 +29,8 @@ COMMANDS = {
     "registry": "commands.registry",
     "keys": "commands.keys",
     "probe": "commands.probe",
+    "replay-request": "commands.replay_request",
+    "drift": "commands.drift",
     "backup": "commands.backup",
     "kafka-setup": "commands.kafka_setup",
     "config-doc": "commands.config_doc",

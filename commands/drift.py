@@ -31,10 +31,10 @@ from recommender.audit.drift import (
 from recommender.schemas import Columns
 from recommender.types import EventType
 from settings import Settings
+from web.pages.admin.drift import DRIFT_REPORT
 from workers import parent_watch
 from workers.arm_records import first_sequence_since
 
-DRIFT_REPORT = "drift_report"
 _EVENTS_AT_ONCE = 50_000
 _KINDS = (EventType.RATE.value, EventType.WATCH.value)
 

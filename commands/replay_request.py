@@ -12,8 +12,20 @@ import orjson
 from adapters.history_at import history_at
 from commands.outcome import EXIT_FAILED, EXIT_OK, emit, json_option
 from composition import open_model_files, open_response_log, open_store
-from recommender.errors import NotFound
-from recommender.serving import RecommendOptions, Recommendation, recommend
+from recommender.bundle import ModelBundle
+from recommender.errors import InvalidField, NotFound
+from recommender.rerank.chain import chain_of
+from recommender.rerank.conditions import Conditions
+from recommender.rerank.seeds import seed_of
+from recommender.serving import (
+    Recommendation,
+    RecommendOptions,
+    encode,
+    recommend_encoded,
+    without_history,
+)
+from recommender.serving_configuration import HOLDOUT_VARIANT
+from recommender.types import AnsweredRecord, History
 from settings import Settings
 
 
@@ -40,8 +52,7 @@ def command(request_id: str, as_json: bool) -> int:
             raise NotFound(f"there is no model {logged.model_version}")
         bundle = open_model_files(settings, publishing=False).load_served(record).bundle
         history = history_at(side.store, side.engine, logged.user_id, logged.history_version)
-    options = asked_options(body)
-    shown, again = said(body), computed(recommend(bundle, history, options), options)
+    shown, again = said(body), computed(_again(settings, logged, body, bundle, history))
     identical = shown == again
     summary = {
         "request_id": request_id, "user_id": logged.user_id, "variant": logged.variant,
@@ -54,6 +65,26 @@ def command(request_id: str, as_json: bool) -> int:
         lines += [f"shown:      {_films(shown)}", f"recomputed: {_films(again)}"]
     emit(summary, as_json, lines)
     return EXIT_OK if identical else EXIT_FAILED
+
+
+def _again(settings: Settings, logged: AnsweredRecord, body: Mapping[str, Any],
+           bundle: ModelBundle, history: History) -> Recommendation:
+    """The list, by the chain that the answer names and with the draws of its time.
+
+    Raises:
+        InvalidField: the chain reads what was shown at that time, which is not kept.
+    """
+    chain = chain_of(body["provenance"].get("rerank") or {}, settings.rerank_pool)
+    if chain.reads_exposures:
+        raise InvalidField("rerank", "its chain reads how often films were shown lately, which is "
+                           "not kept: such a list cannot be made again")
+    period = logged.timestamp_ms // (settings.rerank_period_s * 1000)
+    conditions = Conditions(seed_of(logged.user_id, period) if chain.draws else 0)
+    options, user = asked_options(body), encode(bundle, history)
+    if logged.variant != HOLDOUT_VARIANT:
+        return recommend_encoded(bundle, user, options, chain, conditions)
+    found = recommend_encoded(bundle, without_history(user), options, chain, conditions)
+    return found._replace(fallback=None)
 
 
 def asked_options(body: Mapping[str, Any]) -> RecommendOptions:
@@ -73,7 +104,7 @@ def said(body: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def computed(found: Recommendation, _options: RecommendOptions) -> dict[str, Any]:
+def computed(found: Recommendation) -> dict[str, Any]:
     """What is compared, of a list made now."""
     return {
         "item_ids": list(found.item_ids),

@@ -44,7 +44,8 @@ class TrainingOptions:
     """`models` are fitted; the best of them is served until a switch says otherwise.
 
     bounds: what the gate allows. budget_s: models not yet begun after this time are dropped.
-    weighting: how entries count in a fit. actor: who asked, for the audit log.
+    weighting: how entries count in a fit. actor: who asked, for the audit log. reason: why, for the
+    manifests.
     """
 
     models: tuple[str, ...]
@@ -54,6 +55,7 @@ class TrainingOptions:
     budget_s: float
     weighting: Weighting = UNWEIGHTED
     actor: str = "command line"
+    reason: str = "by hand"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,7 @@ class _Material:
     candidates: tuple[Candidate, ...]
     weighting: Weighting
     actor: str
+    reason: str
 
 
 def take_snapshot(
@@ -111,7 +114,8 @@ def train_and_publish(
     result = train(
         interactions, parts.snapshots.movies(snapshot), plan, reference, log.progress)
     material = _Material(
-        snapshot, interactions, parent, candidates_of(result), options.weighting, options.actor
+        snapshot, interactions, parent, candidates_of(result), options.weighting, options.actor,
+        options.reason,
     )  # fmt: skip
     for one in result.dropped:
         log.note("dropped", name=one.name, explanation=one.explanation)
@@ -246,7 +250,7 @@ def _draft(
             name: float(value) for name, value in asdict(material.weighting).items() if value
         },
         parent_version=None if material.parent is None else material.parent.version_id,
-        training_s=round(seconds, 3),
+        training_s=round(seconds, 3), trained_because=material.reason[:256] or None,
     )  # fmt: skip
 
 

@@ -41,6 +41,15 @@ class ExperimentSettings(BaseModel):
     ab_test_results_file: Path = Path("ab_test_results.json")
     """Report of the running A/B test."""
 
+    # --- drift
+    drift_interval_s: int = Field(default=86_400, ge=60)
+    """Seconds between two drift reports."""
+    drift_window_s: int = Field(default=604_800, ge=3_600)
+    """Length of the window that is compared with the one before; whole weeks, for weeks differ
+    from day to day."""
+    drift_retrain_pause_s: int = Field(default=21_600, ge=0)
+    """A drift starts no retrain while the newest model is younger."""
+
     @field_validator("canary_steps_percent")
     @classmethod
     def _ascending(cls, steps: list[float]) -> list[float]:

@@ -135,7 +135,8 @@ class WebOptions:
 
     `session_secret` signs the cookies of the pages, which end after `session_s`; `login_limit` is
     a limit of attempts by address. `page_wait_s` is how long a page waits for what its visitor did
-    to be applied. `settings` are shown to administrators.
+    to be applied. `diversity_max` bounds the `diversity` that a request may ask for. `settings` are
+    shown to administrators.
     """
 
     client_keys_required: bool = False
@@ -154,4 +155,5 @@ class WebOptions:
     cookies_secure: bool = False
     login_limit: str = "10 per minute"
     page_wait_s: float = 1.0
+    diversity_max: float = 1.0
     settings: tuple[SettingInForce, ...] = ()
