@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import log
 
-from recommender.audit.groups import HIGH_ABOVE, MEDIUM_FROM
+from recommender.user_groups import HIGH_ABOVE, MEDIUM_FROM
 
 ERRORS = "error_rate"
 LATENCY = "log_latency"
@@ -44,7 +44,7 @@ class CanaryMetric:
 
 
 GROUPS = ("low", "medium", "high")
-"""Activity of a user by ratings and watches before, as in `audit.groups`."""
+"""Activity of a user by ratings and watches before, as in `user_groups`."""
 
 
 def activity_group(interactions: int) -> str:
