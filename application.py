@@ -223,6 +223,7 @@ def _flask(parts: _Parts, program: Workers, further_topics: Iterable[Register]) 
         metrics_registry=parts.telemetry.registry, now_ms=now_ms,
         review=side.review, requeue=Requeuer(side.review, parts.events.bus, side.audit, now_ms),
         program=program, audits=OutputFolder(parts.settings.outputs_folder),
+        rollouts=parts.experiments.rollouts,
     )
     lists = Lists(parts.kept, parts.load, parts.cards, parts.state,
                   parts.settings.kept_lists, parts.reranking, parts.experiments.choice,

@@ -51,6 +51,7 @@ Request = tuple[RecommendOptions, EncodedAnswer]
 class ExperimentSide:
     """`choice` decides by what a user is answered; `observe` is told of each answer."""
 
+    rollouts: SqlRollouts
     choice: RolloutChoice[Configured]
     switch: SwitchEndsRollout[ModelBundle]
     watch: RolloutWatch[ModelBundle, Configured]
@@ -120,8 +121,9 @@ def open_experiments(
                      newest_model_ms, settings.drift_retrain_pause_s, now_ms)
     shown = rollout.Experiments(rollouts, control, reports)
     return ExperimentSide(
-        choice, SwitchEndsRollout(model_watch, rollouts, control), watch, judge, success, shadow,
-        drift, (rollout.topic(shown), experiment_pages.topic(shown), drift_page.topic(reports)))
+        rollouts, choice, SwitchEndsRollout(model_watch, rollouts, control), watch, judge, success,
+        shadow, drift,
+        (rollout.topic(shown), experiment_pages.topic(shown), drift_page.topic(reports)))
 
 
 def _configures(

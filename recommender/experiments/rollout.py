@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from recommender.errors import InvalidField
-from recommender.experiments.assignment import Arm
+from recommender.experiments.assignment import Arm, position
 
 CANDIDATE_ARM = "B"
 STABLE_ARM = "A"
@@ -79,6 +79,17 @@ class Rollout:
         """The candidate's arm first: a growing percentage takes it from nobody."""
         share = self.candidate_percentage
         return Arm(CANDIDATE_ARM, share), Arm(STABLE_ARM, 100.0 - share)
+
+    def ran_at(self, at_ms: int) -> bool:
+        """Whether it had begun and not ended then."""
+        return self.started_at_ms <= at_ms and (
+            self.ended_at_ms is None or at_ms < self.ended_at_ms)
+
+    def assignment_of(self, user_id: str) -> str:
+        """Why this user has their arm, in a sentence; by the percentage that it had last."""
+        place = position(self.salt, self.name, user_id)
+        return (f"in {self.name} the user stands at {place:.2%} of all; below "
+                f"{self.candidate_percentage:g} % is {CANDIDATE_ARM}, above {STABLE_ARM}")
 
     def described(self) -> str:
         """In one line, for the audit log."""
