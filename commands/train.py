@@ -105,6 +105,7 @@ def _options(settings: Settings, actor: str, reason: str) -> TrainingOptions:
         tuple(dict.fromkeys(settings.models)), settings.split, _bounds(settings),
         settings.models_kept, settings.training_budget_s, _weighting(settings), actor,
         reason, policy_of(settings), settings.audit_pictures,
+        tuple(settings.canary_steps_percent) if settings.canary_trained_models else (),
     )  # fmt: skip
 
 

@@ -10,11 +10,12 @@ from pathlib import Path
 from adapters.code_state import read_code_state
 from adapters.model_files import ModelFiles
 from adapters.outputs import OutputFolder
+from adapters.rollouts import SqlRollouts
 from adapters.snapshots import Snapshots
 from clock import now_ms
 from composition import open_model_files, open_snapshots, open_store
 from recommender.bundle import ModelBundle
-from recommender.ports import AllowList, AuditLog, Catalogue, EventStore, JobLeases
+from recommender.ports import AllowList, AuditLog, Catalogue, EventStore, JobLeases, Rollouts
 from recommender.provenance import CodeState
 from settings import Settings
 
@@ -34,6 +35,7 @@ class TrainingParts:
     audit: AuditLog
     code: CodeState
     outputs: OutputFolder
+    rollouts: Rollouts
     clock: Callable[[], int]
 
 
@@ -50,7 +52,8 @@ def open_training(settings: Settings, publishing: bool = True) -> Iterator[Train
         yield TrainingParts(
             side.store, side.catalogue, open_snapshots(settings),
             open_model_files(settings, publishing), side.allow_list, side.leases, side.audit,
-            read_code_state(REPOSITORY), OutputFolder(settings.outputs_folder), now_ms,
+            read_code_state(REPOSITORY), OutputFolder(settings.outputs_folder),
+            SqlRollouts(side.engine), now_ms,
         )  # fmt: skip
     finally:
         side.close()

@@ -12,6 +12,7 @@ from adapters.model_files import ModelFiles
 from adapters.model_folder import remove_orphans
 from adapters.snapshots import Snapshots
 from commands.candidate_audit import CandidateAudits
+from commands.trained_canary import begin_canary
 from commands.training_log import TrainingLog
 from commands.training_parts import TrainingParts
 from commands.training_record import candidates_of, metrics_of, verdict_of
@@ -48,7 +49,8 @@ class TrainingOptions:
 
     bounds: what the gate allows. budget_s: models not yet begun after this time are dropped.
     weighting: how entries count in a fit. actor: who asked, for the audit log. reason: why, for the
-    manifests. policy: what audits require; pictures: whether they draw.
+    manifests. policy: what audits require; pictures: whether they draw. canary_steps: of the
+    canary that brings a passed model to the users; it is served at once without.
     """
 
     models: tuple[str, ...]
@@ -61,6 +63,7 @@ class TrainingOptions:
     reason: str = "by hand"
     policy: AuditPolicy = field(default_factory=AuditPolicy)
     pictures: bool = False
+    canary_steps: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +140,7 @@ def train_and_publish(
         audits.published(manifest, model.name == (result.chosen or followed))
         left_alone = ""
         if model.name == result.chosen:
-            record, left_alone = _serve(parts, material, record, lease)
+            record, left_alone = _serve(parts, material, record, lease, options.canary_steps)
             outcome = "held" if left_alone else "published"
         log.note(
             "model", name=model.name, version_id=record.version_id, version=record.version,
@@ -225,11 +228,16 @@ def _publish(
 
 
 def _serve(
-    parts: TrainingParts, material: _Material, record: ModelRecord, lease: HeldLease
-) -> tuple[ModelRecord, str]:
+    parts: TrainingParts, material: _Material, record: ModelRecord, lease: HeldLease,
+    canary_steps: tuple[float, ...],
+) -> tuple[ModelRecord, str]:  # fmt: skip
     """Serve it unless another choice was made; its record, and why another one serves on."""
     at_ms, parent = parts.clock(), material.parent
     before = None if parent is None else parent.version_id
+    if canary_steps:
+        instead = begin_canary(parts, record, before, material.actor, canary_steps)
+        if instead is not None:
+            return record, instead
     record = parts.allow_list.serve_trained(record.version_id, at_ms, before, lease.fencing)
     if record.status is ModelStatus.SERVING:
         parts.audit.append(AuditEntry(

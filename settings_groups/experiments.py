@@ -16,6 +16,8 @@ class ExperimentSettings(BaseModel):
     canary_steps_percent: list[float] = Field(
         default=[5.0, 25.0, 50.0, 100.0], min_length=1, max_length=10)
     """Percentages of users whom a canary gives the candidate, ascending; the last is 100."""
+    canary_trained_models: bool = False
+    """A trained model that passed the gate begins a canary; else it is served at once."""
     canary_judging_interval_s: float = Field(default=60, ge=1)
     """Seconds between two looks at a rollout."""
     canary_alpha: float = Field(default=0.05, gt=0, lt=0.5)

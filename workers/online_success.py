@@ -21,6 +21,8 @@ from workers.arm_records import ANSWERS_AT_ONCE, EVENTS_AT_ONCE, LATE_MS, first_
 
 ONLINE_SUCCESS = "online_success"
 _HOUR_MS = 3_600_000
+BATCHES_A_RUN = 10
+"""Reading takes the interpreter from the requests: after a start it catches up little by little."""
 
 
 class OnlineSuccess:
@@ -44,6 +46,7 @@ class OnlineSuccess:
         self._over_ms = over_ms
         self._lock = Lock()
         self._after: str | None = None
+        self._counted_ms = 0
         self._sequence = 0
         self._watches: deque[tuple[int, str, str]] = deque()
         self._counts: Counter[tuple[int, str]] = Counter()
@@ -60,13 +63,17 @@ class OnlineSuccess:
             now_ms = self._clock()
             if self._after is None:
                 since_ms = now_ms - self._over_ms
-                self._after = request_id(since_ms, 0)
+                self._after, self._counted_ms = request_id(since_ms, 0), since_ms
                 self._sequence = first_sequence_since(self._store, since_ms)
             self._read_watches()
             closed_ms = now_ms - self._window_ms - LATE_MS
-            while found := self._window.answers(self._after, closed_ms, ANSWERS_AT_ONCE):
+            for _ in range(BATCHES_A_RUN):
+                found = self._window.answers(self._after, closed_ms, ANSWERS_AT_ONCE)
+                if not found:
+                    break
                 self._count(found)
                 self._after = found[-1].request_id
+                self._counted_ms = found[-1].timestamp_ms
             self._forget(now_ms)
             self._tell(now_ms)
 
@@ -105,8 +112,8 @@ class OnlineSuccess:
         for counts in (self._counts, self._successes):
             for key in [key for key in counts if key[0] < oldest]:
                 del counts[key]
-        # Of a watch that long ago every window has closed and was counted.
-        enough_ms = now_ms - 2 * (self._window_ms + LATE_MS) - _HOUR_MS
+        # A watch before all answers that are still to be counted can be no success of theirs.
+        enough_ms = self._counted_ms - _HOUR_MS
         while self._watches and self._watches[0][0] < enough_ms:
             self._watches.popleft()
 
