@@ -24,6 +24,8 @@ COMMANDS = {
     "train": "commands.train",
     "snapshot": "commands.snapshot",
     "evaluate": "commands.evaluate",
+    "compare": "commands.compare",
+    "tune": "commands.tune",
     "registry": "commands.registry",
     "keys": "commands.keys",
     "backup": "commands.backup",

@@ -68,6 +68,8 @@ class PrometheusTelemetry:
         self._bodies_refused = self._counter(
             "reco_request_bodies_refused_total",
             "Requests answered 503: too many bodies were on their way")
+        self._trimmed = self._counter(
+            "reco_rows_trimmed_total", "Rows removed, kept long enough", "kind")
         self._limiter_failures = self._counter(
             "reco_rate_limiter_failures_total", "Requests let through: the limiter failed")
 
@@ -154,6 +156,10 @@ class PrometheusTelemetry:
     def body_refused(self) -> None:
         """Count a request refused because too many bodies were on their way."""
         self._bodies_refused.inc()
+
+    def rows_trimmed(self, kind: str, count: int) -> None:
+        """Count rows removed for their age."""
+        self._trimmed.labels(kind).inc(count)
 
     def rate_limiter_failed(self) -> None:
         """Count a request that passed because the limiter could not count it."""

@@ -81,9 +81,10 @@ class InMemoryAllowList:
         serving = self.serving()
         if serving is not None:
             choice = self._choice
-            if choice is None and serving.version_id != before:
+            automatic = choice is None or choice.automatic
+            if automatic and serving.version_id != before:
                 return record
-            if choice is not None and choice.name != record.name:
+            if choice is not None and not automatic and choice.name != record.name:
                 return record
         return self.serve(version_id, at_ms, fencing)
 
@@ -225,6 +226,9 @@ class CountingTelemetry:
 
     def body_refused(self) -> None:
         self.counted["body_refused",] += 1
+
+    def rows_trimmed(self, kind: str, count: int) -> None:
+        self.counted["rows_trimmed", kind] += count
 
     def rate_limiter_failed(self) -> None:
         self.counted["rate_limiter_failed",] += 1

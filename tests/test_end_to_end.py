@@ -52,7 +52,7 @@ def history(program: Program, user: str) -> dict[str, Any]:
 def lives(tmp_path_factory: pytest.TempPathFactory) -> TwoLives:
     """As `make run` twice; the first life takes a rating and gives lists up to its last moment."""
     home = home_with_world(tmp_path_factory.mktemp("two-lives"))
-    with home.program(RUN).start(30.0) as program:
+    with home.program(RUN).start(90.0) as program:
         soon(lambda: "curl " in program.said())
         first_output = program.said()
         admin = {"X-API-Key": KEY.findall(first_output)[0]}
@@ -65,7 +65,7 @@ def lives(tmp_path_factory: pytest.TempPathFactory) -> TwoLives:
         exit_code = program.terminate()
         ended_in_s = time.monotonic() - began
     counted = counts(home)
-    with home.program(RUN).start(30.0) as program:
+    with home.program(RUN).start(90.0) as program:
         soon(lambda: program.said().count("curl ") > first_output.count("curl "))
         ids = [answer.headers["x-request-id"] for answer in given]
         traces = {each: program.ask("GET", f"/trace/{each}").body for each in ids}

@@ -13,6 +13,7 @@ from recommender.errors import NotFound
 from recommender.retraining import RetrainAnswer, RetrainStatus
 from recommender.serving_state import ServedModel, ServingState
 from recommender.types import (
+    AUTOMATIC,
     HELD,
     AuditEntry,
     Event,
@@ -99,11 +100,12 @@ class InMemorySwitch:
         return self._serve("rollback", reference, actor)
 
     def _serve(self, action: str, reference: str, actor: str) -> ServedModel[Any]:
-        found = self._allow_list.find(reference)
+        automatic = (action, reference) == ("switch", AUTOMATIC)
+        found = self._allow_list.serving() if automatic else self._allow_list.find(reference)
         if found is None:
             raise NotFound(f"there is no model {reference}")
-        by_name = action == "switch" and reference == found.name
-        choice = ServingChoice(found.name) if by_name else HELD
+        by_name = automatic or (action == "switch" and reference == found.name)
+        choice = ServingChoice(reference) if by_name else HELD
         record = self._allow_list.serve(found.version_id, self._clock(), choice=choice)
         served = served_model(record)
         self._serving.swap(served)

@@ -110,7 +110,8 @@ class Retrainer:
         tail = (*self._status.tail, line)[-TAIL_LINES:]
         self._status = replace(self._status, progress=line, tail=tail)
         if line.get("event") == "model" and line.get("passed") is False:
-            self._telemetry.gate_refusal(str(line.get("reason")))
+            for reason in line.get("refusals") or [line.get("reason")]:
+                self._telemetry.gate_refusal(str(reason))
             _log.warning("model_refused_by_gate", **{k: v for k, v in line.items() if k != "event"})
 
 

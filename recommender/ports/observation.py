@@ -121,6 +121,10 @@ class Telemetry(Protocol):
         """A request answered 503: too many threads waited for bodies."""
         ...
 
+    def rows_trimmed(self, kind: str, count: int) -> None:
+        """Rows removed because they were kept long enough."""
+        ...
+
     def rate_limiter_failed(self) -> None:
         """A request let through because the limiter failed."""
         ...

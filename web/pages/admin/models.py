@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from recommender.errors import NotFound
 from recommender.schemas import ID_PATTERN
-from recommender.types import LOADABLE, ModelRecord, ModelStatus
+from recommender.types import AUTOMATIC, LOADABLE, ModelRecord, ModelStatus
 from web.operations import Who, page
 from web.pages import frame
 from web.pages.admin.model_figures import Model, lineage, ndcg_over_versions
@@ -56,7 +56,7 @@ class ModelPages:
         names = list(dict.fromkeys(m.record.name for m in models if m.record.status in LOADABLE))
         return frame.page(
             "admin/models.html", models=models, serving=serving,
-            names=[(name, name) for name in names],
+            names=[(AUTOMATIC, "the best of each training"), *((name, name) for name in names)],
             choice=self._allow_list.choice(), retrain=status,
             retrain_lines=[line_for_people(line) for line in status.tail],
             previous=next(
@@ -96,7 +96,8 @@ class ModelPages:
         if asked := ask(f"Serve {form.model} from now on?", "Switch", _HERE):
             return asked
         served = self._switch.switch(form.model, self._actor())
-        frame.notice(f"{served.name}, version {served.version}, serves from now on.")
+        until = " until the next training chooses" if form.model == AUTOMATIC else ""
+        frame.notice(f"{served.name}, version {served.version}, serves from now on{until}.")
         return frame.see("admin_models.models")
 
     def roll_back(self) -> AnyResponse:

@@ -1,0 +1,117 @@
+"""From the answers of one arm to the sums that a canary is judged on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from recommender.arrays import Bools, Float64s, Int64s
+from recommender.experiments.arm_sums import ArmSums, arm_sums
+from recommender.experiments.canary_metrics import (
+    CONCENTRATION,
+    DIVERSITY,
+    ERRORS,
+    GROUPS,
+    LATENCY,
+    SUCCESS,
+    TAIL,
+    success_of,
+)
+
+_LISTS_AT_ONCE = 20_000
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class AnswerRows:
+    """Answers of one arm, oldest first, each array with one entry an answer.
+
+    users: int64, codes from 0. failed: bool. latency_us: float64. success: float64, 1 or 0, NaN
+    while the window to watch is open (and for failed answers). groups: int64, places in `GROUPS`.
+    lists: int64 of shape (n, k), film indexes, -1 for none.
+    """
+
+    users: Int64s
+    failed: Bools
+    latency_us: Float64s
+    success: Float64s
+    groups: Int64s
+    lists: Int64s
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class FilmTraits:
+    """Of each film: whether it is in the head, frozen before the experiment, and its genres.
+
+    head: bool of shape (n_films,). genres: bool of shape (n_films, n_genres).
+    """
+
+    head: Bools
+    genres: Bools
+
+
+def canary_sums(rows: AnswerRows, films: FilmTraits) -> dict[str, ArmSums]:
+    """The sums of each metric of `canary_metrics` by its name."""
+    answered = ~rows.failed
+    listed = rows.lists >= 0
+    length = listed.sum(axis=1)
+    tail = (listed & ~films.head[rows.lists]).sum(axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        tail_share = np.where(length > 0, tail / length, np.nan)
+    latency = np.where(answered, np.log(np.maximum(rows.latency_us, 1.0)), np.nan)
+    sums = {
+        ERRORS: arm_sums(rows.users, rows.failed.astype(np.float64)),
+        LATENCY: arm_sums(rows.users, latency),
+        SUCCESS: arm_sums(rows.users, rows.success),
+        TAIL: arm_sums(rows.users, tail_share),
+        CONCENTRATION: _concentration(rows.users, rows.lists, length),
+        DIVERSITY: arm_sums(rows.users, intra_list_diversity(rows.lists, films.genres)),
+    }
+    for place, group in enumerate(GROUPS):
+        of_group = np.where(rows.groups == place, rows.success, np.nan)
+        sums[success_of(group)] = arm_sums(rows.users, of_group)
+    return sums
+
+
+def _concentration(users: Int64s, lists: Int64s, length: Int64s) -> ArmSums:
+    """The part that two users' first lists have in common, over pairs of users who came in a row.
+
+    Its mean is k times Simpson's index of the exposure (Simpson 1949), which does not depend on
+    the number of lists as coverage and the Gini index do, and the pairs are independent.
+    """
+    full = np.flatnonzero(length > 0)
+    _, first = np.unique(users[full], return_index=True)
+    chosen = full[np.sort(first)]
+    pairs = len(chosen) // 2
+    if not pairs:
+        return ArmSums()
+    one, other = lists[chosen[: 2 * pairs : 2]], lists[chosen[1 : 2 * pairs : 2]]
+    shared = ((one[:, :, None] == other[:, None, :]) & (one[:, :, None] >= 0)).sum(axis=(1, 2))
+    longest = np.maximum((one >= 0).sum(axis=1), (other >= 0).sum(axis=1))
+    return arm_sums(np.arange(pairs, dtype=np.int64), shared / longest)
+
+
+def intra_list_diversity(lists: Int64s, genres: Bools) -> Float64s:
+    """1 - mean pairwise Jaccard of the genres; float64 of shape (n_lists,).
+
+    NaN for lists with fewer than two films. Two films without genres are alike.
+    """
+    found = np.full(len(lists), np.nan)
+    for start in range(0, len(lists), _LISTS_AT_ONCE):
+        part = lists[start : start + _LISTS_AT_ONCE]
+        there = part >= 0
+        of = genres[part].astype(np.float32) * there[:, :, None]
+        common = of @ of.transpose(0, 2, 1)
+        sizes = of.sum(axis=2)
+        union = sizes[:, :, None] + sizes[:, None, :] - common
+        jaccard = np.divide(common, union, out=np.ones_like(common), where=union > 0)
+        both = there[:, :, None] & there[:, None, :]
+        both &= ~np.eye(part.shape[1], dtype=bool)
+        pairs = both.sum(axis=(1, 2))
+        mean = np.divide((jaccard * both).sum(axis=(1, 2)), pairs,
+                         out=np.zeros(len(part)), where=pairs > 0)
+        found[start : start + _LISTS_AT_ONCE] = np.where(pairs > 0, 1.0 - mean, np.nan)
+    return found
