@@ -32,10 +32,12 @@ FAKETIME = next(iter(Path("/usr/lib").glob("*/faketime/libfaketime.so.1")), None
 @dataclass(frozen=True, slots=True)
 class Measure:
     """How much of each fault: kills of the broker (and of the program at each point), seconds
-    without a broker, seconds between two rebalances, share of malformed records."""
+    without a broker, seconds of a wrong clock, seconds from a member's coming to its next, how often,
+    share of malformed records."""
 
     kills: int = 5
     outage_s: float = 300.0
+    clock_s: float = 40.0
     rebalance_s: float = 10.0
     rebalances: int = 6
     malformed: float = 0.05
@@ -229,10 +231,15 @@ def seconds_of(name: str, measure: Measure) -> float | None:
     return {
         "broker-away": measure.outage_s + _START_S,
         "disk-full": _START_S,
-        "clock-wrong": _START_S,
+        "clock-wrong": 2 * measure.clock_s,
         "rebalanced": measure.rebalance_s * measure.rebalances,
         "program-killed": len(POINTS) * measure.kills * 3 * _START_S,
     }.get(name)
+
+
+def lines_of(name: str) -> int:
+    """Events a request; singly where the fault waits for the next request."""
+    return 1 if name == "program-killed" else 10
 
 
 def broken(trouble: Trouble, fault: Callable[[Trouble], str]) -> str:

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.fault_kinds import FAULTS, Measure, Trouble, broken, seconds_of
+from benchmarks.fault_kinds import FAULTS, Measure, Trouble, broken, lines_of, seconds_of
 from benchmarks.fault_load import NO_ANSWER, Load
 from benchmarks.fault_site import FaultSite, Found
 from benchmarks.small_disk import SmallDisk
@@ -61,7 +61,7 @@ def run_fault(
         RuntimeError: what did not hold.
     """
     began = time.monotonic()
-    load = Load(site.program, name, events, seconds_of(name, measure))
+    load = Load(site.program, name, events, seconds_of(name, measure), lines_of(name))
     note = broken(Trouble(site, load, measure, disk), FAULTS[name])
     drained_s = site.drained(_DRAINED_S)
     return Row(name, note, site.found(load), load.statuses[503], load.statuses[NO_ANSWER],
