@@ -32,8 +32,8 @@ FAKETIME = next(iter(Path("/usr/lib").glob("*/faketime/libfaketime.so.1")), None
 @dataclass(frozen=True, slots=True)
 class Measure:
     """How much of each fault: kills of the broker (and of the program at each point), seconds
-    without a broker, seconds of a wrong clock, seconds from a member's coming to its next, how often,
-    share of malformed records."""
+    without a broker, seconds of a wrong clock, seconds from one coming of a member to the next and
+    how often it comes, share of malformed records."""
 
     kills: int = 5
     outage_s: float = 300.0
