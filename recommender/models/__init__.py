@@ -7,6 +7,7 @@ from typing import Any
 from recommender.models.knn import KNN
 from recommender.models.model import ModelSpec
 from recommender.models.popularity import POPULARITY
+from recommender.models.sequence_blend import SEQUENCE_BLEND, SIMILAR_HISTORIES
 from recommender.models.sequential import SEQUENTIAL
 from recommender.models.transition_knn import TRANSITION_KNN
 
@@ -17,5 +18,7 @@ MODELS: dict[str, ModelSpec[Any]] = {
         KNN,
         TRANSITION_KNN,
         SEQUENTIAL,
+        SIMILAR_HISTORIES,
+        SEQUENCE_BLEND,
     )
 }

@@ -54,9 +54,8 @@ def _array(dtype: Any) -> Any:
     return _types.Array(dtype, 1, "C", readonly=True)
 
 
-@nb.njit(nb.int64(nb.float32[::1], _array(nb.float32), _array(nb.boolean), nb.int32[::1],
-                  nb.float32[::1]), nogil=True, cache=True)
-def _best(scores, factor, allowed, top, best):  # type: ignore[no-untyped-def]
+@nb.njit(nogil=True, cache=True)
+def best_of(scores, factor, allowed, top, best):  # type: ignore[no-untyped-def]
     """Fill `top` and `best` with the highest scores * factor above zero; their number."""
     k, found, threshold = len(top), 0, np.float32(0.0)
     masked = len(allowed) > 0
@@ -80,6 +79,34 @@ def _best(scores, factor, allowed, top, best):  # type: ignore[no-untyped-def]
     return found
 
 
+@nb.njit(nogil=True, cache=True)
+def decayed_weights(weights, decays):  # type: ignore[no-untyped-def]
+    """Weight of each entry in each block: float32 of shape (n_blocks, n_history)."""
+    decayed = np.zeros((len(decays), len(weights)), np.float32)
+    for block in range(len(decays)):
+        strength = np.float32(1.0)
+        for position in range(len(weights) - 1, -1, -1):
+            if strength < SMALLEST_DECAY:
+                break
+            decayed[block, position] = weights[position] * strength
+            strength *= decays[block]
+    return decayed
+
+
+@nb.njit(nogil=True, cache=True)
+def score_blocks(history, decayed, starts, items, values, scores):  # type: ignore[no-untyped-def]
+    """Add the rows of the history, weighted, to `scores`."""
+    n_items = len(scores)
+    for block in range(len(decayed)):
+        for position in range(len(history) - 1, -1, -1):
+            weight = decayed[block, position]
+            if weight != 0.0:
+                row = block * n_items + history[position]
+                for place in range(starts[row], starts[row + 1]):
+                    # Unsigned: nothing to check for indexes that count from the end.
+                    scores[nb.uint32(items[place])] += weight * values[place]
+
+
 _SIGNATURE = _types.Tuple((nb.int32[::1], nb.float32[::1], nb.int32[::1]))(
     _array(nb.int32), _array(nb.float32), _array(nb.float32), _array(nb.int64),
     _array(nb.int32), _array(nb.float32), _array(nb.float32), _array(nb.float32),
@@ -91,27 +118,13 @@ _SIGNATURE = _types.Tuple((nb.int32[::1], nb.float32[::1], nb.int32[::1]))(
 def _rank(history, weights, decays, starts, items, values, strongest, factor, excluded, allowed, k):  # type: ignore[no-untyped-def]
     n_items, n_blocks, n_history = len(factor), len(decays), len(history)
     scores = np.zeros(n_items, np.float32)
-    decayed = np.zeros((n_blocks, n_history), np.float32)
-    first = n_history
-    for block in range(n_blocks):
-        strength = np.float32(1.0)
-        for position in range(n_history - 1, -1, -1):
-            if strength < SMALLEST_DECAY:
-                break
-            first = min(first, position)
-            weight = weights[position] * strength
-            decayed[block, position] = weight
-            strength *= decays[block]
-            if weight != 0.0:
-                row = block * n_items + history[position]
-                for place in range(starts[row], starts[row + 1]):
-                    # Unsigned: nothing to check for indexes that count from the end.
-                    scores[nb.uint32(items[place])] += weight * values[place]
+    decayed = decayed_weights(weights, decays)
+    score_blocks(history, decayed, starts, items, values, scores)
     for place in range(len(excluded)):
         scores[excluded[place]] = 0.0
     top = np.empty(k, np.int32)
     best = np.zeros(k, np.float32)
-    found = _best(scores, factor, allowed, top, best)
+    found = best_of(scores, factor, allowed, top, best)
     slots = scores.view(np.int32)  # place in the list from 1, 0 for films not in it
     slots[:] = 0
     for slot in range(found):
@@ -122,7 +135,7 @@ def _rank(history, weights, decays, starts, items, values, strongest, factor, ex
     least = np.float32(0.0)  # of `most`
     # Newest first, so that most of the older ones are seen to be too weak by their strongest
     # weight; of equal entries the newer explains better.
-    for position in range(n_history - 1, first - 1, -1):
+    for position in range(n_history - 1, -1, -1):
         bound = np.float32(0.0)
         for block in range(n_blocks):
             bound += decayed[block, position] * strongest[block * n_items + history[position]]
