@@ -9,7 +9,6 @@ from recommender.models.model import EncodedHistory, decay_of
 from recommender.models.sequence_grams import sum_pairs
 from recommender.models.sequential import SEQUENTIAL
 
-
 HALF_LIVES = (0.01, 1.5, 20.0)
 
 
@@ -44,7 +43,7 @@ def test_sums_over_pairs_equal_the_products_of_the_built_matrices(seed, short, l
 
 def weights_of(model, whole):
     """The blocks as dense matrices."""
-    rows, n = model.blocks.rows, whole.n_items
+    rows, n = model.blocks, whole.n_items
     dense = np.zeros((3 * n, n))
     for row in range(3 * n):
         places = slice(rows.starts[row], rows.starts[row + 1])
@@ -82,8 +81,9 @@ def test_a_list_equals_decayed_sums_and_names_the_entry_that_gave_most():
         (weights * decay_of(half) ** ages)[:, None] * dense[block * n + history]
         * (decay_of(half) ** ages >= 2e-3)[:, None]
         for block, half in enumerate(HALF_LIVES)
-    ) * model.factor
-    scores = parts.sum(axis=0)
+    )
+    expected = np.maximum(parts.sum(axis=0), 0)
+    scores = np.where(expected > 0, (expected + 1e-3) ** 2 * 1e-3, 0) * whole.item_counts() ** -0.5
     scores[history] = 0
     found = model.rank(EncodedHistory(history, weights), history, 8)
     best = [item for item in np.argsort(-scores, kind="stable")[:8] if scores[item] > 0]

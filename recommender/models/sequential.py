@@ -1,9 +1,9 @@
 """The closed-form linear sequence model: ridge regression from what came before to what comes next.
 
 The input of a place in a history is three decayed sums of the films up to it, each of its own
-pace; the target is a quickly decayed sum of the films after it. One linear system over all places of all
-histories, solved once. With one undecayed block and the history itself as target it would be the
-linear autoencoder (Steck, Embarrassingly shallow autoencoders, WWW 2019) without its diagonal.
+pace; the target is a quickly decayed sum of the films after it. One linear system over all places
+of all histories, solved once. With one undecayed block and the history itself as target it would be
+the linear autoencoder (Steck, Embarrassingly shallow autoencoders, WWW 2019) without its diagonal.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ import scipy.sparse as sp
 
 from recommender.arrays import Float64s, Int32s
 from recommender.interactions import Interactions
-from recommender.models.block_model import BlockModel
-from recommender.models.block_ranking import blocks_of
 from recommender.models.following import following_rows
 from recommender.models.model import ModelSpec, decay_of, hyperparameter
 from recommender.models.sequence_grams import sum_pairs, target_weights
+from recommender.models.sequence_model import SequenceModel, popularity_factor
+from recommender.models.sequence_parts import Blocks, HistoryIndex, Logits
 from recommender.models.strongest_rows import strongest, strongest_of_dense
 from recommender.ranking import neighbours_of
 
@@ -53,7 +53,15 @@ class SequentialConfig:
     """Threads that sum the pairs; the solver's own are those of BLAS. Changes speed only."""
 
 
-def fit_sequential(interactions: Interactions, config: SequentialConfig) -> BlockModel:
+def fit_sequential(interactions: Interactions, config: SequentialConfig) -> SequenceModel:
+    """The closed form alone."""
+    # The score holds its square.
+    factor = popularity_factor(interactions, 2.0 * config.to_power)
+    return SequenceModel(closed_form(interactions, config),
+                         HistoryIndex.none(interactions.n_items), Logits.none(), factor)
+
+
+def closed_form(interactions: Interactions, config: SequentialConfig) -> Blocks:
     """B = (X'X + penalty)^-1 X'Y over `dense_items` films, the rest by one film at a time."""
     counts = interactions.item_counts()
     factor = np.maximum(counts, 1).astype(np.float64) ** -config.to_power
@@ -70,7 +78,7 @@ def fit_sequential(interactions: Interactions, config: SequentialConfig) -> Bloc
             for table, decay in zip(tables, decays, strict=True)
         ]
     rows = neighbours_of(sp.vstack(tables, format="csr"))
-    return BlockModel(blocks_of(np.array(decays, np.float32), rows), factor.astype(np.float32))
+    return Blocks.of(np.array(decays, np.float32), rows)
 
 
 def _solved(interactions: Interactions, head: Int32s, decays: list[float], penalty: float,
