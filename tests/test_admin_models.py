@@ -161,7 +161,7 @@ def test_without_scripts_a_page_asks_first_and_its_form_does_it(
 
 def test_the_page_without_any_model_says_so() -> None:
     text = logged_in().text("/admin/models")
-    assert "No model yet" in text and "Nobody has chosen" in text
+    assert "No model yet" in text and "Automatic: of each training" in text
     assert "None since the start." in text
 
 

@@ -225,7 +225,7 @@ class SwitchQuery(BaseModel):
     """Which model to serve."""
 
     model: Annotated[str, Field(pattern=ID_PATTERN)] = Field(
-        description="a version id, an integer version or a model's name"
+        description="a version id, an integer version, a model's name, or `automatic`"
     )
 
 

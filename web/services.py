@@ -14,6 +14,7 @@ from recommender.ports import (
     AllowList,
     ApiKeys,
     AuditLog,
+    AuditReports,
     Catalogue,
     EventReview,
     EventStore,
@@ -45,7 +46,7 @@ class ModelSwitch(Protocol):
     """Changes which model serves. Writes the audit entry under `actor`."""
 
     def switch(self, reference: str, actor: str) -> ServedModel:
-        """Serve the model of this version id, integer version or name.
+        """Serve the model of this version id, integer version or name, or `AUTOMATIC`.
 
         Raises:
             NotFound: there is none.
@@ -111,6 +112,7 @@ class Services:
     review: EventReview
     requeue: Requeue
     program: ProgramState
+    audits: AuditReports
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,9 +134,8 @@ class WebOptions:
     """Plain values. `limits_storage_uri` is a storage of the `limits` library.
 
     `session_secret` signs the cookies of the pages, which end after `session_s`; `login_limit` is
-    a limit of attempts by address. `model_followed` is the name that trainings serve as long as
-    nobody has chosen another. `page_wait_s` is how long a page waits for what its visitor did to
-    be applied. `settings` are shown to administrators.
+    a limit of attempts by address. `page_wait_s` is how long a page waits for what its visitor did
+    to be applied. `settings` are shown to administrators.
     """
 
     client_keys_required: bool = False
@@ -147,7 +148,6 @@ class WebOptions:
     retrain_limit: str = "6 per minute"
     limits_storage_uri: str = "window-memory://"
     trusted_proxies: int = 0
-    model_followed: str = "transition_knn"
     cors_origins: tuple[str, ...] = ()
     session_secret: bytes = field(default_factory=lambda: secrets.token_bytes(32))
     session_s: int = 12 * 3600

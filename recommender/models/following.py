@@ -51,14 +51,14 @@ def _select(films, n_films, keep, scores):  # type: ignore[no-untyped-def]
 
 
 _SIGNATURE = _types.Tuple((nb.int64[::1], nb.int32[::1], nb.float32[::1]))(
-    _array(nb.int32), _array(nb.int64), _array(nb.float64), _array(nb.float64),
-    _array(nb.float64), nb.int64,
+    _array(nb.int32), _array(nb.int64), _array(nb.float32), _array(nb.float64),
+    _array(nb.float64), _array(nb.float64), nb.int64,
 )
 
 
 @nb.njit(_SIGNATURE, nogil=True, cache=True)
-def _following(items, offsets, to_factor, from_factor, by_step, keep):  # type: ignore[no-untyped-def]
-    """Rows of the `keep` highest sum(by_step) * to_factor, times from_factor.
+def _following(items, offsets, entry_weights, to_factor, from_factor, by_step, keep):  # type: ignore[no-untyped-def]
+    """Rows of the `keep` highest sum(weight * by_step) * to_factor, times from_factor.
 
     The stored weight leaves to_factor out: it multiplies at ranking. Rows come unsorted. Plain
     loops: numpy's sort and partition took 8 s to compile here.
@@ -93,11 +93,14 @@ def _following(items, offsets, to_factor, from_factor, by_step, keep):  # type: 
         for slot in range(first[item], first[item + 1]):
             place = places[slot]
             for step in range(1, min(window, ends[slot] - 1 - place) + 1):
+                weight = entry_weights[place + step]
+                if weight == 0.0:
+                    continue
                 target = items[place + step]
                 if sums[target] == 0.0:
                     touched[n_touched] = target
                     n_touched += 1
-                sums[target] += by_step[step]
+                sums[target] += weight * by_step[step]
         for slot in range(n_touched):
             scores[touched[slot]] = sums[touched[slot]] * to_factor[touched[slot]]
         if n_touched > keep:
@@ -116,6 +119,8 @@ def following_rows(interactions: Interactions, by_step: Float64s, from_factor: F
                    to_factor: Float64s, keep: int) -> sp.csr_matrix:
     """Row a, column b: from_factor[a] * sum of by_step[distance] over all places of b after a.
 
+    Each place counts by the weight of its entry.
+
     Args:
         by_step: float64 of shape (window + 1,), what a follower so many steps later adds; all
             above 0 but [0], which is unused.
@@ -123,8 +128,8 @@ def following_rows(interactions: Interactions, by_step: Float64s, from_factor: F
         to_factor: float64 of shape (n_items,): the `keep` followers of the highest sum * to_factor
             stay in a row. It is left out of the values.
     """
-    rows = _following(interactions.items, interactions.user_offsets, to_factor, from_factor,
-                      by_step, keep)
+    rows = _following(interactions.items, interactions.user_offsets,
+                      interactions.entry_weights(), to_factor, from_factor, by_step, keep)
     starts, targets, weights = cast("tuple[Int64s, Int32s, Float32s]", rows)
     table = sp.csr_matrix((weights, targets, starts), shape=(len(to_factor), len(to_factor)))
     table.sort_indices()

@@ -12,7 +12,7 @@ import numpy as np
 
 from recommender.interactions import Interactions
 from recommender.models.following import following_rows
-from recommender.models.model import ModelSpec, decay_of, hyperparameter
+from recommender.models.model import ModelSpec, SearchRange, decay_of, hyperparameter
 from recommender.models.neighbour_model import NeighbourModel
 from recommender.ranking import neighbours_of
 
@@ -21,15 +21,15 @@ from recommender.ranking import neighbours_of
 class TransitionKnnConfig:
     """Hyperparameters of the transition model."""
 
-    window: int = hyperparameter(10, least=1)
+    window: int = hyperparameter(10, least=1, search=SearchRange(4, 40, log=True))
     """Steps after a film within which another counts as following it. Changes results."""
-    to_power: float = hyperparameter(0.4, least=0)
+    to_power: float = hyperparameter(0.4, least=0, search=SearchRange(0, 1))
     """Power of the popularity of the following film that divides. More gives wider coverage.
     Changes results."""
-    from_power: float = hyperparameter(0.8, least=0)
+    from_power: float = hyperparameter(0.8, least=0, search=SearchRange(0, 1))
     """Power of the popularity of the film followed that divides: common films tell less.
     Changes results."""
-    half_life: float = hyperparameter(2.0, least=0)
+    half_life: float = hyperparameter(2.0, least=0, search=SearchRange(1, 10, log=True))
     """Films after which an entry of the history counts half; 0 counts all alike. Changes
     results."""
     neighbours: int = hyperparameter(200, least=1)
@@ -38,6 +38,8 @@ class TransitionKnnConfig:
 
 def fit_transition_knn(interactions: Interactions, config: TransitionKnnConfig) -> NeighbourModel:
     """score(b) = n_b^-to sum over a of decay^age n_a^-from sum over (a before b) of 1/distance.
+
+    Where entries are weighted, a pair counts by the weight of the film that follows.
 
     Measured on ML-1M, the last film of each known sequence held out, all films ranked, 6,040
     lists (python -m benchmarks.accuracy):

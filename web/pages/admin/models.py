@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from recommender.errors import NotFound
 from recommender.schemas import ID_PATTERN
-from recommender.types import LOADABLE, ModelRecord, ModelStatus
+from recommender.types import AUTOMATIC, LOADABLE, ModelRecord, ModelStatus
 from web.operations import Who, page
 from web.pages import frame
 from web.pages.admin.model_figures import Model, lineage, ndcg_over_versions
@@ -22,6 +22,7 @@ from web.request_context import this_request
 from web.surface import Surface
 
 _HERE = "/admin/models"
+_NOT_FOR_PEOPLE = frozenset({"at", "event", "explanation", "gauges"})
 
 
 class SwitchForm(BaseModel):
@@ -56,7 +57,7 @@ class ModelPages:
         names = list(dict.fromkeys(m.record.name for m in models if m.record.status in LOADABLE))
         return frame.page(
             "admin/models.html", models=models, serving=serving,
-            names=[(name, name) for name in names],
+            names=[(AUTOMATIC, "the best of each training"), *((name, name) for name in names)],
             choice=self._allow_list.choice(), retrain=status,
             retrain_lines=[line_for_people(line) for line in status.tail],
             previous=next(
@@ -96,7 +97,8 @@ class ModelPages:
         if asked := ask(f"Serve {form.model} from now on?", "Switch", _HERE):
             return asked
         served = self._switch.switch(form.model, self._actor())
-        frame.notice(f"{served.name}, version {served.version}, serves from now on.")
+        until = " until the next training chooses" if form.model == AUTOMATIC else ""
+        frame.notice(f"{served.name}, version {served.version}, serves from now on{until}.")
         return frame.see("admin_models.models")
 
     def roll_back(self) -> AnyResponse:
@@ -122,7 +124,7 @@ def line_for_people(line: Mapping[str, Any]) -> str:
     time_of_day = str(line.get("at", ""))[11:19]
     text = line.get("text")
     if text is None:
-        fields = (f"{k} {v}" for k, v in line.items() if k not in ("at", "event", "explanation"))
+        fields = (f"{k} {v}" for k, v in line.items() if k not in _NOT_FOR_PEOPLE)
         text = f"{line.get('event', '')}: {', '.join(fields)}".removesuffix(": ")
     return f"{time_of_day}  {text}".strip()
 
