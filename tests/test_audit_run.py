@@ -209,13 +209,3 @@ def test_a_folder_that_cannot_be_written_is_told_and_stops_no_training(
     assert train(blocked) == (0, "published")
     told = [line for line in lines_of(blocked) if line["event"] == "audit_not_written"]
     assert len(told) == 2
-
-
-def test_the_lists_of_the_audit_are_those_of_the_default_chain(
-    tmp_path: Path, settings: Settings
-) -> None:
-    train(settings)
-    plain = audited(settings).fairness
-    reranked = audited(settings_of(tmp_path, rerank={"tail_slots": 1.0})).fairness
-    assert plain is not None and reranked is not None
-    assert plain.exposures.tolist() != reranked.exposures.tolist()
