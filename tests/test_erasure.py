@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import orjson
@@ -22,12 +23,14 @@ from erasure_composition import open_eraser
 from recommender.answer_text import AnswerText
 from recommender.erasure import (
     ErasureReport,
+    Holding,
     comes_back,
     reference_of,
     speaks_of,
     user_digest,
     without_id,
 )
+from recommender.errors import BusUnavailable
 from recommender.record_batch import dead_letter_message
 from recommender.types import (
     AnsweredRecord,
@@ -257,6 +260,18 @@ def test_what_failed_is_told_and_done_the_next_time(world: World) -> None:
     again = world.erase()
     assert again.complete and again.reference == report.reference
     assert StoreErasure(world.side.engine).unfinished() == [] and world.stored(ANNA) == []
+
+
+def test_a_kafka_that_is_away_leaves_nothing_undone_here(world: World) -> None:
+    world.fill()
+
+    def ask(_user: str) -> Sequence[Holding]:
+        raise BusUnavailable("no broker")
+
+    places = replace(world.eraser()._places, holdings=ask)
+    report = Eraser(places, world.side.audit, now_ms).erase(ANNA, "test")
+    assert report.failures == {"kafka": "no broker"} and world.stored(ANNA) == []
+    assert StoreErasure(world.side.engine).unfinished() == []
 
 
 def test_reports_name_the_person_no_more_and_keep_their_figures(world: World) -> None:
