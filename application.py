@@ -73,6 +73,7 @@ from workers.shared_schedule import SharedSchedule
 from workers.snapshot import SnapshotJob
 
 _log = structlog.get_logger()
+_FIRST_AUDIT_S = 300.0
 ENTRY = Path(__file__).with_name("fairreel.py")
 
 
@@ -297,7 +298,7 @@ def _scheduler(parts: _Parts, foreign: ForeignChanges, runs: JobRuns,
     records = side.allow_list.records()
     last_ms = records[0].created_at_ms if records else None
     delays = {"retrain": first_delay_s(last_ms, now_ms(), settings.retrain_interval_s),
-              "traffic": 0.0}
+              "traffic": 0.0, "audit": min(_FIRST_AUDIT_S, settings.audit_interval_s)}
     intervals = {"retrain_interval_s": settings.retrain_interval_s,
                  "snapshot_interval_s": settings.snapshot_interval_s,
                  "audit_interval_s": settings.audit_interval_s}
