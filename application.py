@@ -20,6 +20,7 @@ from adapters.outputs import OutputFolder
 from adapters.response_log import SqlResponseLog
 from adapters.session_secret import open_session_secret
 from adapters.telemetry import PrometheusTelemetry
+from answers_composition import open_answer_publisher
 from clock import now_ms
 from composition import (
     StoreSide,
@@ -28,6 +29,7 @@ from composition import (
     open_store,
     reranking_of,
 )
+from erasure_composition import open_background_erasure
 from events_composition import EventSide, open_events, refuse_to_leave_events
 from experiments_composition import ExperimentSide, open_experiments
 from recommender.bundle import ModelBundle
@@ -54,6 +56,7 @@ from web.request_context import add_request_id
 from web.services import Services, WebOptions
 from web.surface import Register
 from web.turns import PatientAuditLog, PatientOutbox, Turns, patiently
+from workers.answer_publisher import AnswerPublisher
 from workers.audit import AuditJob, DroppedAnswers
 from workers.bus_watch import BusWatch
 from workers.foreign_changes import ForeignChanges
@@ -71,6 +74,7 @@ from workers.shared_schedule import SharedSchedule
 from workers.snapshot import SnapshotJob
 
 _log = structlog.get_logger()
+_FIRST_AUDIT_S = 300.0
 ENTRY = Path(__file__).with_name("fairreel.py")
 
 
@@ -85,6 +89,7 @@ class Application:
     ingest: IngestWorker
     relay: RelayWorker | None
     bus_watch: BusWatch | None
+    answers: AnswerPublisher | None
     watch: ModelWatch[ModelBundle]
     retrainer: Retrainer
     snapshot: SnapshotJob
@@ -103,6 +108,8 @@ class Application:
         self.ingest.start()
         if self.relay is not None:
             self.relay.start()
+        if self.answers is not None:
+            self.answers.start()
         self.scheduler.start()
         # What is loaded by now stays: the collector need not walk it (pauses of 100 ms, measured).
         gc.collect()
@@ -118,6 +125,7 @@ class Application:
             ("audit", self.audit.stop), ("drift", self.experiments.drift.stop),
             ("shadow", self.experiments.shadow.stop), ("ingest", self.ingest.stop),
             *(() if self.relay is None else (("relay", self.relay.stop),)),
+            *(() if self.answers is None else (("answers", self.answers.stop),)),
             *(() if self.bus_watch is None else (("bus watch", self.bus_watch.stop),)),
             ("events", self.events.close),
             ("responses", self.responses.close), ("store", self.side.close),
@@ -164,15 +172,17 @@ def compose(settings: Settings, further_topics: Iterable[Register] = ()) -> Appl
     """
     configure_json_log(settings.log_level, [add_request_id])
     parts = _open(settings)
-    foreign = ForeignChanges(parts.side.store, parts.kept.forget, parts.kept.forget_all)
+    foreign = ForeignChanges(parts.side.store, parts.kept.forget, parts.kept.forget_all,
+                             parts.responses.forget_texts)
     ingest, runs, traffic = _ingest(parts, foreign), JobRuns(now_ms), TrafficHistory()
     scheduler = _scheduler(parts, foreign, runs, traffic)
     program = Workers(ingest, scheduler, runs, parts.responses, parts.retrainer.status,
                       parts.watch.refused, traffic, now_ms)
     return Application(
         _flask(parts, program, further_topics), parts.side, parts.events, parts.responses,
-        ingest, _relay(parts), parts.bus_watch, parts.watch, parts.retrainer, parts.snapshot,
-        parts.audit, scheduler, parts.experiments,
+        ingest, _relay(parts), parts.bus_watch,
+        open_answer_publisher(parts.settings, parts.side, parts.responses.engine, parts.events.bus),
+        parts.watch, parts.retrainer, parts.snapshot, parts.audit, scheduler, parts.experiments,
     )
 
 
@@ -222,7 +232,10 @@ def _flask(parts: _Parts, program: Workers, further_topics: Iterable[Register]) 
         bus_problem=(parts.bus_watch or parts.events.bus).problem,
         metrics_registry=parts.telemetry.registry, now_ms=now_ms,
         review=side.review, requeue=Requeuer(side.review, parts.events.bus, side.audit, now_ms),
-        program=program, audits=OutputFolder(parts.settings.outputs_folder),
+        program=program,
+        erasure=open_background_erasure(parts.settings, side, parts.events.engine, parts.responses,
+                                        parts.kept.forget),
+        audits=OutputFolder(parts.settings.outputs_folder),
         rollouts=parts.experiments.rollouts,
     )
     lists = Lists(parts.kept, parts.load, parts.cards, parts.state,
@@ -296,7 +309,7 @@ def _scheduler(parts: _Parts, foreign: ForeignChanges, runs: JobRuns,
     records = side.allow_list.records()
     last_ms = records[0].created_at_ms if records else None
     delays = {"retrain": first_delay_s(last_ms, now_ms(), settings.retrain_interval_s),
-              "traffic": 0.0}
+              "traffic": 0.0, "audit": min(_FIRST_AUDIT_S, settings.audit_interval_s)}
     intervals = {"retrain_interval_s": settings.retrain_interval_s,
                  "snapshot_interval_s": settings.snapshot_interval_s,
                  "canary_judging_interval_s": settings.canary_judging_interval_s,

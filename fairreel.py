@@ -33,6 +33,8 @@ COMMANDS = {
     "replay-request": "commands.replay_request",
     "drift": "commands.drift",
     "backup": "commands.backup",
+    "erase-user": "commands.erase_user",
+    "replay": "commands.replay",
     "kafka-setup": "commands.kafka_setup",
     "config-doc": "commands.config_doc",
 }

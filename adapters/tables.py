@@ -296,6 +296,13 @@ responses = Table(
     Column("text_digest", LargeBinary(16), nullable=False),
     sqlite_with_rowid=False,
 )
+# Written in the transaction of the answer, where answers are published on an outer bus.
+unpublished_answers = Table(
+    "unpublished_answers",
+    responses_metadata,
+    Column("request_id", _text(36), primary_key=True),
+    sqlite_with_rowid=False,
+)
 # Texts of 2 KB lie inside the pages of a table with row ids, and outside those of one without.
 answer_texts = Table(
     "answer_texts",

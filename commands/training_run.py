@@ -19,10 +19,17 @@ from commands.training_record import candidates_of, metrics_of, verdict_of
 from recommender.audit.gate_requirements import checks_of
 from recommender.audit.verdicts import AuditPolicy
 from recommender.bundle import ModelBundle
-from recommender.errors import LeaseLost, ModelRefused, NotFound, SnapshotDamaged
+from recommender.errors import (
+    LeaseLost,
+    ModelRefused,
+    NotFound,
+    SnapshotDamaged,
+    StoreUnavailable,
+)
 from recommender.gate import GateBounds
 from recommender.interactions import Interactions, interactions_from_events
 from recommender.manifest import Candidate, Manifest, Watermark
+from recommender.model_metrics import metrics_id, metrics_message
 from recommender.provenance import next_version_id
 from recommender.retention import ORPHAN_AFTER_MS
 from recommender.snapshot import Snapshot
@@ -148,6 +155,7 @@ def train_and_publish(
             reason=model.verdict.reason, refusals=list(model.verdict.refusals),
             explanation=" ".join(filter(None, (model.verdict.explanation, left_alone))),
         )  # fmt: skip
+        _announce(parts, record, log)
     _tidy(parts, options, log)
     audits.write()
     return outcome
@@ -273,6 +281,15 @@ def _draft(
         parent_version=None if material.parent is None else material.parent.version_id,
         training_s=round(seconds, 3), trained_because=material.reason[:256] or None,
     )  # fmt: skip
+
+
+def _announce(parts: TrainingParts, record: ModelRecord, log: TrainingLog) -> None:
+    """Tell others of the model; a training whose models serve does not fail by that."""
+    try:
+        manifest = parts.files.manifest(record.version_id)
+        parts.announce({metrics_id(record.version_id): metrics_message(manifest, record)})
+    except (StoreUnavailable, ModelRefused) as error:
+        log.note("not_announced", version_id=record.version_id, reason=str(error))
 
 
 def _tidy(parts: TrainingParts, options: TrainingOptions, log: TrainingLog) -> None:

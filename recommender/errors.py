@@ -86,4 +86,4 @@ class SnapshotDamaged(FairreelError):
 
 
 class SnapshotsUnavailable(FairreelError):
-    """The place of the snapshots does not answer, or what it needs is not installed."""
+    """The place of the snapshots does not answer."""
