@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from sqlalchemy import Engine
@@ -18,8 +19,12 @@ from adapters.job_leases import SqlJobLeases
 from adapters.model_files import ModelFiles
 from adapters.response_log import SqlResponseLog
 from adapters.signing import Verifier, open_signer, open_verifier, public_key_file
+from adapters.snapshot_files import SnapshotFiles
+from adapters.snapshots import Snapshots
 from adapters.sqlite_engine import CACHE_KIB
 from recommender.bundle import ModelBundle
+from recommender.rerank.chain import chain_of
+from recommender.serving_configuration import Reranking
 from settings import Settings
 
 
@@ -67,12 +72,31 @@ def open_store(settings: Settings, cache_kib: int = CACHE_KIB) -> StoreSide:
     )
 
 
+def reranking_of(settings: Settings, now_ms: Callable[[], int]) -> Reranking:
+    """How lists are reordered, by the settings.
+
+    Raises:
+        InvalidField: an unknown reranker.
+    """
+    return Reranking(chain_of(settings.rerank, settings.rerank_pool), settings.diversity_reranker,
+                     settings.rerank_period_s * 1000, now_ms=now_ms)
+
+
 def open_response_log(settings: Settings) -> SqlResponseLog:
     """Where answers are kept."""
     return SqlResponseLog(
         open_database(settings.responses(), "responses"), settings.response_log_queue_max,
         settings.response_log_flush_s,
     )
+
+
+def open_snapshots(settings: Settings) -> Snapshots:
+    """Where the Parquet snapshots are.
+
+    Raises:
+        ImportError, ValueError: the URL cannot be used here.
+    """
+    return Snapshots(SnapshotFiles(settings.snapshots(), settings.snapshots_options))
 
 
 def open_model_files(settings: Settings, publishing: bool) -> ModelFiles[ModelBundle]:

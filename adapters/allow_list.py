@@ -124,7 +124,10 @@ class SqlAllowList:
                 select(models.c.version_id).where(models.c.status == ModelStatus.SERVING.value)
             ).scalar()
             if serving is not None:
-                wanted = serving == before if choice is None else choice.name == record.name
+                if choice is None or choice.automatic:
+                    wanted = serving == before
+                else:
+                    wanted = choice.name == record.name
                 if not wanted:
                     return record
             return _serve(connection, version_id, at_ms)

@@ -23,6 +23,7 @@ from adapters.applied_rows import NOTHING_INSERTED, insert_once, last_sequence, 
 from adapters.bulk_insert import ColumnQuery, bulk_insert, fetch_columns
 from adapters.database import reading, writing
 from adapters.storable_text import storable
+from adapters.store_properties import BROWSE_TRIMMED_UNTIL, TRIMMED_UNTIL, stored_property
 from adapters.tables import (
     applied_events,
     consumer_offsets,
@@ -41,6 +42,7 @@ from recommender.types import (
     DeadLetter,
     History,
     TopicPartition,
+    Trimmed,
 )
 
 _LETTER_COLUMNS = (
@@ -147,6 +149,12 @@ class SqlEventStore:
         """As `ports.EventStore.last_sequence`."""
         with reading(self._engine) as connection:
             return last_sequence(connection)
+
+    def trimmed(self) -> Trimmed:
+        """As `ports.EventStore.trimmed`."""
+        with reading(self._engine) as connection:
+            return Trimmed(*(int(stored_property(connection, name) or 0)
+                             for name in (TRIMMED_UNTIL, BROWSE_TRIMMED_UNTIL)))
 
     def counts(self) -> dict[str, int]:
         """As `ports.EventStore.counts`."""

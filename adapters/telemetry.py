@@ -4,19 +4,37 @@ from __future__ import annotations
 
 import math
 from collections import Counter as Counted
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from recommender.ports import AuditGauge
 from recommender.traffic import TrafficTotals
+from recommender.types import TopicPartition
 
 _REQUEST_BUCKETS_S = (
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 )
 _FRESHNESS_BUCKETS_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 600.0)
 _TRAINING_BUCKETS_S = (0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 60.0, 180.0, 600.0, 1800.0)
+
+_AUDIT_GAUGES = (
+    ("reco_exposure_gini", "Inequality of exposure, over the catalogue or the shown films",
+     ("variant", "scope")),
+    ("reco_catalog_coverage", "Share of the active catalogue that is shown", ("variant",)),
+    ("reco_tail_share", "Exposure outside the 10 % most shown films", ("variant",)),
+    ("reco_top_share", "Exposure of the 10 % most shown films", ("variant",)),
+    ("reco_intra_list_diversity", "1 - mean Jaccard similarity of genres in a list", ("variant",)),
+    ("reco_audit_lists", "Lists that the newest audit counted", ("variant",)),
+    ("reco_requirement_passed", "1 where a requirement is met, 0 where it fails",
+     ("variant", "requirement")),
+    ("reco_starvation_index", "Share of the catalogue never shown in the audited window", ()),
+    ("reco_echo_slope", "Rise of the Gini from window to window", ()),
+    ("reco_echo_flagged", "1 when that rise is an echo", ()),
+    ("reco_flagged_users", "People with more than mean + 3 sd events", ()),
+)
 
 
 class PrometheusTelemetry:
@@ -49,6 +67,7 @@ class PrometheusTelemetry:
             _FRESHNESS_BUCKETS_S)
         self._lag = self._gauge(
             "reco_consumer_lag", "Records not yet applied", "topic", "partition")
+        self._lagging: set[TopicPartition] = set()
         self._outbox_depth = self._gauge("reco_outbox_depth", "Events waiting in the outbox")
         self._relay_backlog = self._gauge(
             "reco_relay_backlog", "Accepted events that the outer bus has not acknowledged")
@@ -61,11 +80,15 @@ class PrometheusTelemetry:
             "reco_training_seconds", "Time of a retrain", _TRAINING_BUCKETS_S)
         self._gate_refusals = self._counter(
             "reco_gate_refusals_total", "Trained models that the gate refused", "reason")
+        self._audits = {name: self._gauge(name, about, *labels)
+                        for name, about, labels in _AUDIT_GAUGES}
         self._dropped = self._counter(
             "reco_response_log_dropped_total", "Answers not logged: the queue was full")
         self._bodies_refused = self._counter(
             "reco_request_bodies_refused_total",
             "Requests answered 503: too many bodies were on their way")
+        self._trimmed = self._counter(
+            "reco_rows_trimmed_total", "Rows removed, kept long enough", "kind")
         self._limiter_failures = self._counter(
             "reco_rate_limiter_failures_total", "Requests let through: the limiter failed")
 
@@ -108,9 +131,13 @@ class PrometheusTelemetry:
         """Note how long an event took from acceptance to application."""
         self._freshness.observe(seconds)
 
-    def consumer_lag(self, topic: str, partition: int, records: int) -> None:
-        """Set how many records of a partition wait."""
-        self._lag.labels(topic, str(partition)).set(records)
+    def consumer_lag(self, behind: Mapping[TopicPartition, int]) -> None:
+        """Set how many records of each partition wait; those of other readers are not shown."""
+        for left in self._lagging - behind.keys():
+            self._lag.remove(left.topic, str(left.partition))
+        self._lagging = set(behind)
+        for place, records in behind.items():
+            self._lag.labels(place.topic, str(place.partition)).set(records)
 
     def relay_backlog(self, events: int) -> None:
         """Set how many events wait to be relayed."""
@@ -141,6 +168,12 @@ class PrometheusTelemetry:
         """Count a refusal of the gate."""
         self._gate_refusals.labels(reason).inc()
 
+    def audited(self, gauges: Sequence[AuditGauge]) -> None:
+        """Set what an audit found."""
+        for gauge in gauges:
+            family = self._audits[gauge.name]
+            (family.labels(**gauge.labels) if gauge.labels else family).set(gauge.value)
+
     def responses_dropped(self, count: int) -> None:
         """Count answers that were not logged."""
         self._dropped.inc(count)
@@ -148,6 +181,10 @@ class PrometheusTelemetry:
     def body_refused(self) -> None:
         """Count a request refused because too many bodies were on their way."""
         self._bodies_refused.inc()
+
+    def rows_trimmed(self, kind: str, count: int) -> None:
+        """Count rows removed for their age."""
+        self._trimmed.labels(kind).inc(count)
 
     def rate_limiter_failed(self) -> None:
         """Count a request that passed because the limiter could not count it."""

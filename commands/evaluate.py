@@ -6,18 +6,14 @@ from contextlib import closing
 from typing import Any
 
 import click
-import pandas as pd
 
 from commands.outcome import emit, json_option
-from recommender.errors import NothingToTrainOn
-from recommender.interactions import interactions_from_events
+from commands.stored_data import stored_interactions
 from recommender.metrics import Measured
 from recommender.models import MODELS
 from recommender.ports import Catalogue, EventStore
 from recommender.split import SplitName
 from recommender.training import EvaluatedModel, Progress, evaluate_each
-
-_CHUNK_ROWS = 100_000
 
 
 def evaluate_models(
@@ -34,10 +30,7 @@ def evaluate_models(
         NothingToTrainOn: the store holds too little.
         InvalidField: an unknown model or split.
     """
-    chunks = list(store.event_chunks(0, _CHUNK_ROWS))
-    if not chunks:
-        raise NothingToTrainOn("the store holds no events")
-    interactions = interactions_from_events(pd.concat(chunks, ignore_index=True))
+    interactions = stored_interactions(store)
     requests: list[tuple[str, dict[str, Any]]] = [(name, {}) for name in models]
     return evaluate_each(interactions, catalogue.movies(), requests, split, progress, k)
 

@@ -14,6 +14,7 @@ import click
 
 from adapters.json_log import configure_json_log
 from clock import now_ms
+from commands.audit_writing import policy_of
 from commands.outcome import EXIT_FAILED, EXIT_OK, EXIT_UNUSABLE
 from commands.training_log import TrainingLog
 from commands.training_parts import TrainingParts, open_training
@@ -24,6 +25,8 @@ from commands.training_run import (
     train_and_publish,
 )
 from recommender.errors import LeaseLost, NothingToTrainOn
+from recommender.gate import GateBounds
+from recommender.weighting import Weighting
 from settings import Settings
 from workers.held_lease import HeldLease
 from workers.parent_watch import watch_parent, yield_to_parent
@@ -33,7 +36,7 @@ _EXIT_OF = {"published": EXIT_OK, "held": EXIT_OK, "nothing": EXIT_UNUSABLE}
 
 @click.command("train")
 @click.option("--model", "models", multiple=True,
-              help="Model to fit; the first is served until a switch says otherwise.")
+              help="Model to fit; the best is served until a switch says otherwise.")
 @click.option("--reason", default="by hand", show_default=True, help="Written to the log.")
 @click.option("--actor", default="command line", show_default=True, help="Written to the log.")
 @click.option(
@@ -47,8 +50,8 @@ def command(
 ) -> int:  # fmt: skip
     """Fit the models on a new snapshot, judge them, sign and publish them, serve one.
 
-    Served is the first, or the one that POST /switch?model=<name> chose; none while the serving
-    model is held, as after a rollback.
+    Served is the best that passes the gate, or the one that POST /switch?model=<name> chose; none
+    while the serving model is held, as after a rollback.
     """
     settings = Settings()
     configure_json_log(settings.log_level)
@@ -99,8 +102,24 @@ def run_training(
 
 def _options(settings: Settings, actor: str) -> TrainingOptions:
     return TrainingOptions(
-        tuple(dict.fromkeys(settings.models)), settings.split, settings.gate_margin,
-        settings.models_kept, actor,
+        tuple(dict.fromkeys(settings.models)), settings.split, _bounds(settings),
+        settings.models_kept, settings.training_budget_s, _weighting(settings), actor,
+        policy_of(settings), settings.audit_pictures,
+    )  # fmt: skip
+
+
+def _bounds(settings: Settings) -> GateBounds:
+    return GateBounds(
+        settings.gate_margin, settings.gate_coverage_margin, settings.gate_gini_margin,
+        settings.gate_group_floor,
+    )  # fmt: skip
+
+
+def _weighting(settings: Settings) -> Weighting:
+    return Weighting(
+        settings.weight_time_half_life_days, settings.weight_time_strata,
+        settings.weight_rare_balance, settings.weight_propensity_power,
+        settings.weight_account_half_life_days,
     )  # fmt: skip
 
 

@@ -4,46 +4,62 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
 from adapters.model_files import ModelFiles
 from adapters.model_folder import remove_orphans
 from adapters.snapshots import Snapshots
+from commands.candidate_audit import CandidateAudits
 from commands.training_log import TrainingLog
 from commands.training_parts import TrainingParts
+from commands.training_record import candidates_of, metrics_of, verdict_of
+from recommender.audit.gate_requirements import checks_of
+from recommender.audit.verdicts import AuditPolicy
 from recommender.bundle import ModelBundle
 from recommender.errors import LeaseLost, ModelRefused, NotFound, SnapshotDamaged
-from recommender.evaluate import Evaluation
+from recommender.gate import GateBounds
 from recommender.interactions import Interactions, interactions_from_events
-from recommender.manifest import Manifest, Metric, Verdict, Watermark
+from recommender.manifest import Candidate, Manifest, Watermark
 from recommender.provenance import next_version_id
 from recommender.retention import ORPHAN_AFTER_MS
 from recommender.snapshot import Snapshot
-from recommender.training import ServingReference, TrainedModel, train
+from recommender.training import (
+    ServingReference,
+    TrainedModel,
+    TrainingPlan,
+    train,
+)
 from recommender.types import AuditEntry, ModelRecord, ModelStatus, ServingChoice
+from recommender.weighting import UNWEIGHTED, Weighting
 from workers.held_lease import HeldLease
 from workers.retention import Retention
+from workers.snapshot_lease import snapshot_lease
 
-RETRAIN_LEASE, SNAPSHOT_LEASE = "retrain", "snapshot"
+RETRAIN_LEASE = "retrain"
 LEASE_S = 30.0
-_SNAPSHOT_WAIT_S = 120.0
 _FAR_FUTURE_MS = 2**62
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingOptions:
-    """`models` are fitted; the first is the one to serve until a switch says otherwise.
+    """`models` are fitted; the best of them is served until a switch says otherwise.
 
-    margin: as in Settings.gate_margin. actor: who asked, for the audit log.
+    bounds: what the gate allows. budget_s: models not yet begun after this time are dropped.
+    weighting: how entries count in a fit. actor: who asked, for the audit log. policy: what audits
+    require; pictures: whether they draw.
     """
 
     models: tuple[str, ...]
     split: str
-    margin: float
+    bounds: GateBounds
     models_kept: int
+    budget_s: float
+    weighting: Weighting = UNWEIGHTED
     actor: str = "command line"
+    policy: AuditPolicy = field(default_factory=AuditPolicy)
+    pictures: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,34 +69,32 @@ class _Material:
     snapshot: Snapshot
     interactions: Interactions
     parent: ModelRecord | None
-    target: str
-    """Name of the model to serve: it is compared with the serving one."""
+    candidates: tuple[Candidate, ...]
+    weighting: Weighting
     actor: str
 
 
-def take_snapshot(parts: TrainingParts, holder: str, on_lost: Callable[[], None]) -> Snapshot:
+def take_snapshot(
+    parts: TrainingParts, holder: str, on_lost: Callable[[], None], begin_anew: bool = False
+) -> Snapshot:
     """Take a snapshot under its lease, after the process that may be taking one.
 
     Raises:
         LeaseLost: another process held the lease for two minutes.
+        SnapshotDamaged: as `Snapshots.take` says.
     """
-    deadline = time.monotonic() + _SNAPSHOT_WAIT_S
-    while (token := parts.leases.acquire(SNAPSHOT_LEASE, holder, LEASE_S)) is None:
-        if time.monotonic() > deadline:
-            raise LeaseLost("another process has been taking a snapshot for too long")
-        time.sleep(0.2)
-    with HeldLease(parts.leases, SNAPSHOT_LEASE, token, LEASE_S, on_lost):
-        return parts.snapshots.take(parts.store, parts.catalogue, parts.clock())
+    with snapshot_lease(parts.leases, holder, on_lost):
+        return parts.snapshots.take(parts.store, parts.catalogue, parts.clock(), begin_anew)
 
 
 def train_and_publish(
     parts: TrainingParts, options: TrainingOptions, lease: HeldLease, log: TrainingLog,
     holder: str, on_lost: Callable[[], None],
 ) -> str:  # fmt: skip
-    """Returns `published`, `refused` (the model to serve did not pass) or `held`.
+    """Returns `published`, `refused` (none that may be served passed) or `held`.
 
-    Served is the newest of the chosen name, or of the first one before any choice; while no model
-    serves, the first that passed; none while the serving model is held.
+    Served is the best that passes, or the newest of the name that a switch chose; none while the
+    serving model is held.
 
     Raises:
         NothingToTrainOn: the store holds too little.
@@ -93,41 +107,56 @@ def train_and_publish(
     log.note("snapshot", snapshot_id=snapshot.snapshot_id, events=snapshot.rows)
     interactions = interactions_from_events(parts.snapshots.read(snapshot))
     parent = parts.allow_list.serving()
-    target = _target(parts.allow_list.choice(), parent, options.models)
-    material = _Material(snapshot, interactions, parent, target, options.actor)
+    followed = _followed(parts.allow_list.choice(), parent)
     reference = serving_reference(parts.files, parts.snapshots, parent, snapshot.snapshot_id)
-    trained = train(
-        interactions, parts.snapshots.movies(snapshot), [(name, {}) for name in options.models],
-        options.split, reference, options.margin, log.progress, compared=target,
+    plan = TrainingPlan(
+        [(name, {}) for name in options.models], options.split, options.bounds, followed,
+        is_late=lambda: time.monotonic() - began > options.budget_s,
+        checks=checks_of(options.policy), people=parts.snapshots.people(snapshot),
+        weighting=options.weighting,
     )  # fmt: skip
-    outcome = "published" if any(model.name == target for model in trained) else "held"
-    seeks = True
-    for model in trained:
-        record, left_alone = _publish(parts, material, model, time.monotonic() - began, lease), ""
-        if seeks and (parent is None or model.name == target):
-            outcome = "refused"
-            if model.verdict.passed:
-                record, left_alone = _serve(parts, material, record, lease)
-                outcome, seeks = "held" if left_alone else "published", False
+    movies = parts.snapshots.movies(snapshot)
+    result = train(interactions, movies, plan, reference, log.progress)
+    audits = CandidateAudits.of_run(
+        interactions, movies, plan.people, result.groups, parts.clock(), options.policy,
+        parts.outputs, log, options.pictures)
+    material = _Material(
+        snapshot, interactions, parent, candidates_of(result), options.weighting, options.actor
+    )  # fmt: skip
+    for one in result.dropped:
+        log.note("dropped", name=one.name, explanation=one.explanation)
+    outcome = "refused"
+    if followed is not None and parent is not None and followed not in options.models:
+        outcome = "held"
+    for model in result.models:
+        audits.audit(model)
+        manifest, record = _publish(parts, material, model, time.monotonic() - began, lease)
+        audits.published(manifest, model.name == (result.chosen or followed))
+        left_alone = ""
+        if model.name == result.chosen:
+            record, left_alone = _serve(parts, material, record, lease)
+            outcome = "held" if left_alone else "published"
         log.note(
             "model", name=model.name, version_id=record.version_id, version=record.version,
             status=record.status.value, passed=model.verdict.passed,
-            reason=model.verdict.reason.value,
+            reason=model.verdict.reason, refusals=list(model.verdict.refusals),
             explanation=" ".join(filter(None, (model.verdict.explanation, left_alone))),
         )  # fmt: skip
     _tidy(parts, options, log)
+    audits.write()
     return outcome
 
 
-def _target(
-    choice: ServingChoice | None, parent: ModelRecord | None, models: tuple[str, ...]
-) -> str:
-    """The name to serve and to compare; what is held is still compared, for the day it is not."""
-    if choice is None:
-        return models[0]
+def _followed(choice: ServingChoice | None, parent: ModelRecord | None) -> str | None:
+    """The only name to serve and to compare, None for the best of all.
+
+    What is held is still compared, for the day it is not.
+    """
+    if choice is None or choice.automatic:
+        return None
     if choice.name is not None:
         return choice.name
-    return models[0] if parent is None else parent.name
+    return None if parent is None else parent.name
 
 
 def serving_reference(
@@ -159,29 +188,15 @@ def serving_reference(
     except ModelRefused:
         watermark = _FAR_FUTURE_MS
     return ServingReference(
-        record.name, manifest.hyperparameters, watermark, bundle, its_data, own == snapshot_id
-    )
-
-
-def metrics_of(evaluation: Evaluation) -> dict[str, Metric]:
-    """The measures by name, as in the manifest."""
-    k = evaluation.k
-    named = {
-        f"hit_rate_at_{k}": evaluation.hit_rate, f"ndcg_at_{k}": evaluation.ndcg,
-        f"coverage_at_{k}": evaluation.coverage, f"gini_at_{k}": evaluation.gini,
-    }  # fmt: skip
-    found = {name: Metric(**asdict(measured)) for name, measured in named.items()}
-    return found | {
-        "lists": Metric(value=float(evaluation.n_lists)),
-        "active_items": Metric(value=float(evaluation.active_items)),
-        "share_from_model": Metric(value=float(evaluation.from_model)),
-    }
+        record.name, manifest.hyperparameters, watermark, bundle, its_data, own == snapshot_id,
+        Weighting(**manifest.weighting),
+    )  # fmt: skip
 
 
 def _publish(
     parts: TrainingParts, material: _Material, model: TrainedModel, seconds: float,
     lease: HeldLease,
-) -> ModelRecord:  # fmt: skip
+) -> tuple[Manifest, ModelRecord]:  # fmt: skip
     """Files first, then the row: a crash in between leaves files that nothing loads."""
     records = parts.allow_list.records()
     at_ms = parts.clock()
@@ -203,7 +218,7 @@ def _publish(
         at_ms, material.actor, "model_publish", record.version_id, status.value,
         f"{record.name}: {model.verdict.explanation}",
     ))  # fmt: skip
-    return record
+    return manifest, record
 
 
 def _serve(
@@ -227,7 +242,7 @@ def _serve(
 def _draft(
     parts: TrainingParts, material: _Material, model: TrainedModel, seconds: float
 ) -> Manifest:
-    interactions, verdict = material.interactions, model.verdict
+    interactions = material.interactions
     times = interactions.timestamps
     return Manifest(
         version=1, version_id="00000000T000000Z", created_at_ms=0, name=model.name,
@@ -239,11 +254,10 @@ def _draft(
         rows=material.snapshot.rows, users=interactions.n_users, items=model.bundle.n_items,
         hyperparameters=dict(model.hyperparameters), metrics=metrics_of(model.metrics),
         split=model.split.value, split_requested=model.split_requested.value,
-        verdict=Verdict(
-            passed=verdict.passed, reason=verdict.reason.value, explanation=verdict.explanation,
-            candidate_ndcg=verdict.candidate_ndcg, serving_ndcg=verdict.serving_ndcg,
-            margin=verdict.margin,
-        ),
+        verdict=verdict_of(model.verdict), candidates=material.candidates,
+        weighting={
+            name: float(value) for name, value in asdict(material.weighting).items() if value
+        },
         parent_version=None if material.parent is None else material.parent.version_id,
         training_s=round(seconds, 3),
     )  # fmt: skip

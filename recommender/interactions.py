@@ -37,6 +37,8 @@ class Interactions:
     timestamps: int64 of shape (n_entries,), UTC ms of the later of the rating and the watch.
     first_timestamps: int64 of shape (n_entries,), UTC ms of the first known event of the pair;
         a pair known before a cut in time is no unseen target after it.
+    weights: float32 of shape (n_entries,), how much each entry counts in a fit, on average 1;
+        None: all alike. See `weighting`.
     """
 
     user_ids: tuple[str, ...]
@@ -46,11 +48,13 @@ class Interactions:
     ratings: Float32s
     timestamps: Int64s
     first_timestamps: Int64s
+    weights: Float32s | None = None
 
     def __post_init__(self) -> None:
         for array in (self.user_offsets, self.items, self.ratings, self.timestamps,
-                      self.first_timestamps):
-            array.setflags(write=False)
+                      self.first_timestamps, self.weights):
+            if array is not None:
+                array.setflags(write=False)
 
     @property
     def n_users(self) -> int:
@@ -76,6 +80,10 @@ class Interactions:
         """Entries per film: int64 of shape (n_items,)."""
         return np.bincount(self.items, minlength=self.n_items).astype(np.int64)
 
+    def entry_weights(self) -> Float32s:
+        """How much each entry counts in a fit: float32 of shape (n_entries,)."""
+        return np.ones(len(self.items), np.float32) if self.weights is None else self.weights
+
     def user_entries(self, user: int) -> slice:
         """Where the entries of user index `user` lie."""
         return slice(int(self.user_offsets[user]), int(self.user_offsets[user + 1]))
@@ -86,7 +94,7 @@ class Interactions:
         return Interactions(
             self.user_ids, self.item_ids, kept[self.user_offsets].astype(np.int64),
             self.items[keep], self.ratings[keep], self.timestamps[keep],
-            self.first_timestamps[keep],
+            self.first_timestamps[keep], None if self.weights is None else self.weights[keep],
         )
 
     def with_items(self, item_ids: Iterable[str]) -> Interactions:
@@ -98,7 +106,7 @@ class Interactions:
         place = {item_id: index for index, item_id in enumerate(wider)}
         moved = np.fromiter((place[i] for i in self.item_ids), np.int32, self.n_items)
         return Interactions(self.user_ids, wider, self.user_offsets, moved[self.items],
-                            self.ratings, self.timestamps, self.first_timestamps)
+                            self.ratings, self.timestamps, self.first_timestamps, self.weights)
 
 
 class Folded(NamedTuple):

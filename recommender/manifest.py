@@ -49,6 +49,17 @@ class Metric(_Strict):
     high: float | None = None
 
 
+class Finding(_Strict):
+    """What one check of the gate found: what it measured, and what that was held against."""
+
+    check: str
+    passed: bool
+    reason: str
+    explanation: str
+    measured: Metric | None = None
+    bound: float | None = None
+
+
 class Verdict(_Strict):
     """What the gate said: a short word, a sentence, and the NDCG values that were compared."""
 
@@ -58,6 +69,21 @@ class Verdict(_Strict):
     candidate_ndcg: float | None = None
     serving_ndcg: float | None = None
     margin: float | None = None
+    findings: tuple[Finding, ...] = ()
+
+
+class Candidate(_Strict):
+    """A model of the same training: how it did and what became of it.
+
+    `dropped` says why it was not trained to the end, None where it was.
+    """
+
+    name: str
+    metrics: dict[str, Metric] = {}
+    passed: bool | None = None
+    reason: str | None = None
+    chosen: bool = False
+    dropped: str | None = None
 
 
 class Manifest(_Strict):
@@ -67,7 +93,8 @@ class Manifest(_Strict):
     is the version id of the model that served when this one was trained. `rows` counts events.
     `metrics` are those of the same configuration fitted on the training part of `split`; it
     differs from `split_requested` when that found too few users. `training_s` is the time of the
-    whole run that fitted it, evaluation included.
+    whole run that fitted it, evaluation included. `candidates` are all models of that run, this
+    one too. `weighting` are the options under which entries counted in the fit, those in force.
     """
 
     schema_version: Literal[1] = 1
@@ -92,6 +119,8 @@ class Manifest(_Strict):
     verdict: Verdict
     parent_version: str | None = None
     training_s: Annotated[float, Field(ge=0)]
+    candidates: tuple[Candidate, ...] = ()
+    weighting: dict[str, float] = {}
 
     @model_validator(mode="after")
     def _times_in_order(self) -> Self:
@@ -101,10 +130,15 @@ class Manifest(_Strict):
 
     def canonical(self) -> bytes:
         """The bytes that are signed."""
+        document = self.model_dump(mode="json")
+        # Left out where they hold nothing, so that manifests from before they existed stay valid.
+        for part, name in ((document, "candidates"), (document, "weighting"),
+                           (document["verdict"], "findings")):
+            if not part[name]:
+                del part[name]
         return json.dumps(
-            self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"),
-            ensure_ascii=False, allow_nan=False,
-        ).encode()  # fmt: skip
+            document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False,
+        ).encode()
 
 
 def decode_manifest(raw: bytes) -> Manifest:

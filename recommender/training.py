@@ -3,60 +3,82 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from recommender.arrays import Bools
-from recommender.bundle import CatalogueTables, ModelBundle, tabulate
+from recommender.bundle import ModelBundle, tabulate
+from recommender.contest import Candidate, Contest, Dropped, IsLate, Judged
 from recommender.errors import InvalidField, NothingToTrainOn
-from recommender.evaluate import Evaluation, evaluate
-from recommender.gate import (
-    Comparison,
-    ComparisonPlan,
-    GateReason,
-    Verdict,
-    comparison_plan,
-    judge,
-)
+from recommender.evaluate import Evaluation
+from recommender.fitting import Fitting, Progress
+from recommender.gate import Check, GateBounds, Verdict
+from recommender.gate_checks import CHECKS
 from recommender.interactions import Interactions
 from recommender.judged_users import JudgedUsers, judging_split, known_users
 from recommender.models import MODELS
 from recommender.models.model import ModelSpec
-from recommender.models.popularity import PopularityConfig, fit_popularity
-from recommender.split import Split, SplitName
-from recommender.types import Movie
+from recommender.opponent import Opponent, ServingReference
+from recommender.split import JUDGING_SPLITS, Part, Split, SplitName, held_out
+from recommender.types import Movie, Person
+from recommender.user_groups import user_groups
+from recommender.weighting import UNWEIGHTED, Weighting
 
-Progress = Callable[[str], None]
+__all__ = [
+    "Dropped",
+    "EvaluatedModel",
+    "Progress",
+    "Request",
+    "ServingReference",
+    "TrainedModel",
+    "TrainingPlan",
+    "TrainingResult",
+    "evaluate_each",
+    "train",
+]
+
+Request = tuple[str, Mapping[str, Any]]
+"""A model's name and the hyperparameters that differ from its defaults."""
 LEAST_ENTRIES = 2
 """Fewer (user, film) entries than this are nothing to train on."""
 
 
-@dataclass(frozen=True, eq=False)
-class ServingReference:
-    """The model that serves now.
+def _never() -> bool:
+    return False
 
-    bundle: None when its file can't be read. interactions: gives what it was fitted on, None when
-    that is gone. same_data: it was fitted on the data of this run.
+
+@dataclass(frozen=True, eq=False)
+class TrainingPlan:
+    """What to train, and how it is judged.
+
+    requests: each model at most once. split: how validation films are chosen. followed: the only
+    model to be served, None for the best. k: length of the lists judged. is_late: asked between
+    two models; then those that are not yet fitted are dropped, the first excepted. checks: what
+    the gate looks at. people: what is known of users, for groups. weighting: how entries count.
     """
 
-    name: str
-    hyperparameters: Mapping[str, Any]
-    watermark_ms: int
-    bundle: ModelBundle | None
-    interactions: Callable[[], Interactions | None] = lambda: None
-    same_data: bool = False
+    requests: Sequence[Request]
+    split: str
+    bounds: GateBounds = field(default_factory=GateBounds)
+    followed: str | None = None
+    k: int = 10
+    is_late: IsLate = _never
+    checks: Sequence[Check] = CHECKS
+    people: Sequence[Person] = ()
+    weighting: Weighting = UNWEIGHTED
 
 
 @dataclass(frozen=True, eq=False)
 class EvaluatedModel:
-    """How a configuration did on a split; fields as of `TrainedModel`."""
+    """How a configuration did on a split; fields as of `TrainedModel`. fit_s: seconds."""
 
     name: str
     metrics: Evaluation
     split: SplitName
     split_requested: SplitName
+    fit_s: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,168 +98,136 @@ class TrainedModel:
     verdict: Verdict
 
 
-def train(
-    interactions: Interactions, movies: Sequence[Movie],
-    requests: Sequence[tuple[str, Mapping[str, Any]]], split_name: str,
-    serving: ServingReference | None, margin: float, progress: Progress, k: int = 10,
-    compared: str | None = None,
-) -> list[TrainedModel]:
-    """Fit, evaluate and judge each requested (model name, changed hyperparameters).
+@dataclass(frozen=True, eq=False)
+class TrainingResult:
+    """models: in the order of the requests. chosen: the name to be served, None where none passed
+    or the one followed was not trained. dropped: for want of time. groups: who of the users that
+    were judged on belongs to which group, as of `user_groups`."""
 
-    The model named `compared` (default: the first requested) is the one to be served: it is
-    compared with the serving model, on the users of `judged_users`. The others are only checked
-    for being empty or not finite. Measures are those on all users of the split.
+    models: tuple[TrainedModel, ...]
+    chosen: str | None
+    dropped: tuple[Dropped, ...] = ()
+    groups: Mapping[str, Bools] = field(default_factory=dict)
+
+
+def train(interactions: Interactions, movies: Sequence[Movie], plan: TrainingPlan,
+          serving: ServingReference | None, progress: Progress) -> TrainingResult:
+    """Fit, evaluate and judge each requested model and choose the one to serve.
+
+    Who is asked whether it may replace the serving model, and in which order: `contest`. The
+    others are only checked for being empty or not finite. Measures are those on all users of the
+    split; the comparison is on those of `judged_users`.
 
     Raises:
         NothingToTrainOn: fewer than `LEAST_ENTRIES` entries.
         InvalidField: an unknown model, hyperparameter or split.
     """
-    if compared is None:
-        compared = requests[0][0]
-    opponent = serving if any(name == compared for name, _ in requests) else None
-    specs, run = _begin(interactions, movies, requests, split_name, progress, k, opponent)
-    return [
-        run.train(spec, overrides, serving, margin, is_compared=spec.name == compared)
-        for spec, overrides in specs
-    ]
+    if plan.split not in JUDGING_SPLITS:
+        raise InvalidField("split", f"no split named {plan.split} to train by")
+    specs = _specs(plan.requests)
+    place = {spec.name: at for at, (spec, _) in enumerate(specs)}
+    contended = plan.followed is None or plan.followed in place
+    fitting, judged, own = _begin(interactions, movies, plan, progress,
+                                  serving if contended else None)
+    specs.sort(key=lambda request: request[0].name != plan.followed)  # it must not come too late
+    candidates, dropped = _trials(fitting, specs, plan.is_late)
+    groups = user_groups(fitting.split, plan.people, fitting.tables.genres,
+                         fitting.tables.genre_masks)
+    opponent = None if serving is None else Opponent(serving, fitting, judged, own)
+    contest = Contest(fitting, opponent, judged.rows, groups, plan.bounds, plan.checks)
+    heard, late, chosen = contest.hold(candidates, plan.followed, plan.is_late)
+    heard.sort(key=lambda judged: place[judged.candidate.spec.name])
+    return TrainingResult(tuple(_trained(fitting, one) for one in heard), chosen,
+                          (*dropped, *late), groups)
 
 
 def evaluate_each(
-    interactions: Interactions, movies: Sequence[Movie],
-    requests: Sequence[tuple[str, Mapping[str, Any]]], split_name: str, progress: Progress,
-    k: int = 10,
+    interactions: Interactions, movies: Sequence[Movie], requests: Sequence[Request],
+    split_name: str, progress: Progress, k: int = 10, part: Part = Part.TEST,
+    weighting: Weighting = UNWEIGHTED, clock: Callable[[], float] = lambda: 0.0,
 ) -> list[EvaluatedModel]:
     """Fit each requested model on the split's training part and measure it; nothing is judged.
 
+    Args:
+        clock: gives seconds, for the time that a fit takes.
+
     Raises:
-        NothingToTrainOn, InvalidField: as `train` does.
+        NothingToTrainOn, InvalidField: as `train` does; any split may be named.
     """
-    specs, run = _begin(interactions, movies, requests, split_name, progress, k)
-    return [
-        EvaluatedModel(spec.name, run.trial(spec, overrides)[1], run.split.used,
-                       run.split.requested)
-        for spec, overrides in specs
-    ]
+    specs = _specs(requests)
+    whole = _whole(interactions, movies, split_name)
+    split = held_out(whole, SplitName(split_name), part)
+    fitting = _fitting(whole, split, movies, progress, k, weighting)
+    evaluated = []
+    for spec, overrides in specs:
+        progress(f"{spec.name}: fitting on the training part")
+        began = clock()
+        bundle = fitting.bundle(spec, overrides, split.training)
+        fit_s = clock() - began
+        evaluated.append(EvaluatedModel(spec.name, fitting.measure(bundle), split.used,
+                                        split.requested, fit_s))
+    return evaluated
 
 
-def _begin(
-    interactions: Interactions, movies: Sequence[Movie],
-    requests: Sequence[tuple[str, Mapping[str, Any]]], split_name: str, progress: Progress, k: int,
-    opponent: ServingReference | None = None,
-) -> tuple[list[tuple[ModelSpec[Any], Mapping[str, Any]]], _Run]:
-    specs = [(_spec(name), overrides) for name, overrides in requests]
+def _specs(requests: Sequence[Request]) -> list[tuple[ModelSpec[Any], Mapping[str, Any]]]:
+    for name, _ in requests:
+        if name not in MODELS:
+            raise InvalidField("models", f"no model named {name}")
+    specs = [(MODELS[name], overrides) for name, overrides in requests]
     for spec, overrides in specs:
         spec.configure(overrides)
+    return specs
+
+
+def _whole(interactions: Interactions, movies: Sequence[Movie], split_name: str) -> Interactions:
+    """The entries over all films of the catalogue, once it is clear that they can be used."""
     if split_name not in set(SplitName):
         raise InvalidField("split", f"no split named {split_name}")
     if len(interactions.items) < LEAST_ENTRIES:
         raise NothingToTrainOn(f"{len(interactions.items)} ratings or watches are too few")
-    whole = interactions.with_items(movie.item_id for movie in movies)
-    own = None
-    known: Bools | None = np.ones(whole.n_users, np.bool_)
-    if opponent is not None and not opponent.same_data:
-        own = opponent.interactions()
-        known = None if own is None else known_users(whole, own)
-    split, judged = judging_split(whole, SplitName(split_name), known)
+    return interactions.with_items(movie.item_id for movie in movies)
+
+
+def _fitting(whole: Interactions, split: Split, movies: Sequence[Movie], progress: Progress,
+             k: int, weighting: Weighting) -> Fitting:
     progress(f"{split.used} split: {len(split.training.items)} entries to fit on, "
              f"{len(split.users)} users to judge by")
-    tables = tabulate(movies, whole.item_ids)
-    return specs, _Run(whole, split, judged, own, movies, tables, progress, k)
+    return Fitting(whole, split, movies, tabulate(movies, whole.item_ids), progress, k, weighting)
 
 
-@dataclass(frozen=True, eq=False)
-class _Run:
-    """What the models of one training run share; `own` is what the serving model was fitted on."""
-
-    whole: Interactions
-    split: Split
-    judged: JudgedUsers
-    own: Interactions | None
-    movies: Sequence[Movie]
-    tables: CatalogueTables
-    progress: Progress
-    k: int
-
-    def trial(self, spec: ModelSpec[Any],
-              overrides: Mapping[str, Any]) -> tuple[ModelBundle, Evaluation]:
-        """The model fitted on the training part, and its measures."""
-        self.progress(f"{spec.name}: fitting on the training part")
-        trial = self.bundle(spec, overrides, self.split.training)
-        self.progress(f"{spec.name}: evaluating")
-        metrics = evaluate(trial, self.split, self.whole, self.k)
-        self.progress(f"{spec.name}: HR@{self.k} {metrics.hit_rate.value:.4f} "
-                      f"NDCG@{self.k} {metrics.ndcg.value:.4f} "
-                      f"coverage@{self.k} {metrics.coverage.value:.3f}")
-        return trial, metrics
-
-    def train(self, spec: ModelSpec[Any], overrides: Mapping[str, Any],
-              serving: ServingReference | None, margin: float, is_compared: bool) -> TrainedModel:
-        """A model judged on the split and fitted on everything."""
-        trial, metrics = self.trial(spec, overrides)
-        comparison: Comparison | GateReason = GateReason.NOT_COMPARED
-        if serving is not None and is_compared:
-            comparison = self.compare(serving, trial, metrics)
-        self.progress(f"{spec.name}: fitting on everything")
-        final = self.bundle(spec, overrides, self.whole)
-        verdict = judge(metrics, trial.model.is_finite() and final.model.is_finite(),
-                        comparison, margin, serving is None)
-        outcome = "passed" if verdict.passed else "refused"
-        self.progress(f"{spec.name}: {outcome}. {verdict.explanation}")
-        return TrainedModel(spec.name, final, spec.hyperparameters(overrides), metrics,
-                            self.split.used, self.split.requested, verdict)
-
-    def compare(self, serving: ServingReference, trial: ModelBundle,
-                metrics: Evaluation) -> Comparison | GateReason:
-        """The trial and the serving model on the same lists, fair by `comparison_plan`.
-
-        Its own data is what tells whether the data of this run is worse: with the same settings
-        on the same data a model would only be compared with itself.
-        """
-        plan = comparison_plan(serving.watermark_ms, self.split.cut_ms)
-        if plan is ComparisonPlan.JUDGE_ARTIFACT and serving.bundle is not None:
-            self.progress("evaluating the serving model")
-            return self.against(serving.bundle, "the serving model", metrics)
-        spec = MODELS.get(serving.name)
-        if spec is None:
-            return GateReason.NOT_COMPARED
-        try:
-            settings = spec.hyperparameters(serving.hyperparameters)
-        except InvalidField:  # its configuration is no longer possible, so it can't be refitted
-            return GateReason.NOT_COMPARED
-        same = (spec.name, tuple(settings.items())) == (trial.name, trial.settings)
-        if same and serving.same_data:
-            return GateReason.SAME_DATA
-        if self.own is not None:
-            self.progress("fitting the serving configuration on the older part of its own data")
-            part = self.split.without_answers(self.own.with_items(self.whole.item_ids))
-            return self.against(self.bundle(spec, settings, part),
-                                "the serving configuration on its own data", metrics)
-        if same:
-            return GateReason.SAME_CONFIGURATION
-        self.progress("fitting the serving configuration on the training part")
-        return self.against(self.bundle(spec, settings, self.split.training),
-                            "the serving configuration on the new data", metrics)
-
-    def against(self, opponent: ModelBundle, described: str, metrics: Evaluation) -> Comparison:
-        """The measures of the trial beside those of a bundle, on the users who are judged."""
-        rows = self.judged.rows
-        theirs = evaluate(opponent, self.split.only(rows), self.whole, self.k)
-        return Comparison(metrics.ndcg_of(rows), theirs.ndcg.value, described,
-                          self.judged.described)
-
-    def bundle(self, spec: ModelSpec[Any], overrides: Mapping[str, Any],
-               part: Interactions) -> ModelBundle:
-        """The model fitted on a part."""
-        same_films = part.item_ids == self.whole.item_ids
-        tables = self.tables if same_films else tabulate(self.movies, part.item_ids)
-        return ModelBundle(
-            spec.name, tuple(spec.hyperparameters(overrides).items()), part.item_ids,
-            spec.fit_with(part, overrides), fit_popularity(part, PopularityConfig()),
-            tables, part.watermark_ms,
-        )
+def _begin(
+    interactions: Interactions, movies: Sequence[Movie], plan: TrainingPlan, progress: Progress,
+    serving: ServingReference | None,
+) -> tuple[Fitting, JudgedUsers, Interactions | None]:
+    """What the run shares, whom it judges on, and what the serving model was fitted on."""
+    whole = _whole(interactions, movies, plan.split)
+    own = None
+    known: Bools | None = np.ones(whole.n_users, np.bool_)
+    if serving is not None and not serving.same_data:
+        own = serving.interactions()
+        known = None if own is None else known_users(whole, own)
+    split, judged = judging_split(whole, SplitName(plan.split), known)
+    return _fitting(whole, split, movies, progress, plan.k, plan.weighting), judged, own
 
 
-def _spec(name: str) -> ModelSpec[Any]:
-    if name not in MODELS:
-        raise InvalidField("models", f"no model named {name}")
-    return MODELS[name]
+def _trials(fitting: Fitting, specs: Sequence[tuple[ModelSpec[Any], Mapping[str, Any]]],
+            is_late: IsLate) -> tuple[list[Candidate], list[Dropped]]:
+    """Each candidate measured; the first in any case, the others while there is time."""
+    candidates: list[Candidate] = []
+    dropped = []
+    for spec, overrides in specs:
+        if candidates and is_late():
+            dropped.append(Dropped(spec.name, "The time budget was spent before it was begun."))
+            fitting.progress(f"{spec.name}: dropped. {dropped[-1].explanation}")
+            continue
+        trial, found = fitting.trial(spec, overrides)
+        candidates.append(Candidate(spec, overrides, found, trial.model.is_finite()))
+    return candidates, dropped
+
+
+def _trained(fitting: Fitting, judged: Judged) -> TrainedModel:
+    candidate, split = judged.candidate, fitting.split
+    return TrainedModel(
+        candidate.spec.name, judged.bundle,
+        candidate.spec.hyperparameters(candidate.overrides), candidate.found,
+        split.used, split.requested, judged.verdict)

@@ -137,6 +137,18 @@ class Applied:
 
 
 @dataclass(frozen=True, slots=True)
+class Trimmed:
+    """Sequence numbers up to which applied events were removed for their age; 0 for none.
+
+    All `events` up to the one, which are in snapshots; `browse_events` (views and searches) up to
+    the other, for good.
+    """
+
+    events: int = 0
+    browse_events: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Movie:
     """A film of the catalogue. A placeholder stands for an id seen in an event only."""
 
@@ -245,11 +257,17 @@ class ModelRecord:
 class ServingChoice:
     """What an administrator last chose to serve.
 
-    name: serve the newest model of this name that passed the gate, also those still to come.
-    None: the model that serves is held; trainings serve none.
+    name: serve the newest model of this name that passed the gate, also those still to come;
+    `AUTOMATIC`: the best of each training. None: the model that serves is held; trainings serve
+    none.
     """
 
     name: str | None
+
+    @property
+    def automatic(self) -> bool:
+        """Whether each training chooses, as before the first choice."""
+        return self.name == AUTOMATIC
 
     @property
     def held(self) -> bool:
@@ -258,6 +276,8 @@ class ServingChoice:
 
 
 HELD = ServingChoice(None)
+AUTOMATIC = "automatic"
+"""Stands for the name of a model in a switch: let each training choose the best."""
 
 
 class AnsweredRecord(NamedTuple):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from recommender.errors import ModelRefused, NotFound, StoreUnavailable
+from recommender.ports import AuditGauge
 from recommender.review import AuditFilter, NumberedEntry, Page
 from recommender.types import (
     LOADABLE,
@@ -16,6 +18,7 @@ from recommender.types import (
     ModelStatus,
     Role,
     ServingChoice,
+    TopicPartition,
 )
 
 
@@ -79,9 +82,10 @@ class InMemoryAllowList:
         serving = self.serving()
         if serving is not None:
             choice = self._choice
-            if choice is None and serving.version_id != before:
+            automatic = choice is None or choice.automatic
+            if automatic and serving.version_id != before:
                 return record
-            if choice is not None and choice.name != record.name:
+            if choice is not None and not automatic and choice.name != record.name:
                 return record
         return self.serve(version_id, at_ms, fencing)
 
@@ -193,8 +197,9 @@ class CountingTelemetry:
     def freshness(self, seconds: float) -> None:
         self.gauges["freshness",] = seconds
 
-    def consumer_lag(self, topic: str, partition: int, records: int) -> None:
-        self.gauges["consumer_lag", topic, str(partition)] = records
+    def consumer_lag(self, behind: Mapping[TopicPartition, int]) -> None:
+        for place, records in behind.items():
+            self.gauges["consumer_lag", place.topic, str(place.partition)] = records
 
     def relay_backlog(self, events: int) -> None:
         self.gauges["relay_backlog",] = events
@@ -214,6 +219,10 @@ class CountingTelemetry:
     def training(self, outcome: str, seconds: float) -> None:
         self.counted["training", outcome] += 1
 
+    def audited(self, gauges: Sequence[AuditGauge]) -> None:
+        for gauge in gauges:
+            self.gauges[gauge.name, *gauge.labels.values()] = gauge.value
+
     def gate_refusal(self, reason: str) -> None:
         self.counted["gate_refusal", reason] += 1
 
@@ -222,6 +231,9 @@ class CountingTelemetry:
 
     def body_refused(self) -> None:
         self.counted["body_refused",] += 1
+
+    def rows_trimmed(self, kind: str, count: int) -> None:
+        self.counted["rows_trimmed", kind] += count
 
     def rate_limiter_failed(self) -> None:
         self.counted["rate_limiter_failed",] += 1

@@ -2,28 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from recommender.bundle import ModelBundle
+from recommender.gate import GateBounds
 from recommender.interactions import Interactions
-from recommender.training import ServingReference, TrainedModel, train
+from recommender.training import (
+    Request,
+    ServingReference,
+    TrainedModel,
+    TrainingPlan,
+    TrainingResult,
+    train,
+)
 from recommender.types import Movie
 from tests.small_data import Row, films
 
-EVERY: list[tuple[str, Mapping[str, Any]]] = [
+EVERY: list[Request] = [
     (name, {}) for name in ("transition_knn", "knn", "popularity")]
 
 
-def run(interactions: Interactions, requests: list[tuple[str, Mapping[str, Any]]] = EVERY,
+def run(interactions: Interactions, requests: list[Request] = EVERY,
         split: str = "leave_last_out", serving: ServingReference | None = None,
         margin: float = 0.05, movies: Iterable[Movie] | None = None,
-        said: list[str] | None = None) -> list[TrainedModel]:
-    """One training; its lines of progress go to `said`."""
-    return train(interactions, films() if movies is None else list(movies), requests, split,
-                 serving, margin, (said if said is not None else []).append)
+        said: list[str] | None = None, **plan: Any) -> list[TrainedModel]:
+    """The models of one training; its lines of progress go to `said`."""
+    return list(result_of(interactions, requests, split, serving, margin, movies, said,
+                          **plan).models)
+
+
+def result_of(interactions: Interactions, requests: list[Request] = EVERY,
+              split: str = "leave_last_out", serving: ServingReference | None = None,
+              margin: float = 0.05, movies: Iterable[Movie] | None = None,
+              said: list[str] | None = None, **plan: Any) -> TrainingResult:
+    """One training; what is more goes to the plan."""
+    return train(interactions, films() if movies is None else list(movies),
+                 TrainingPlan(requests, split, GateBounds(margin), **plan), serving,
+                 (said if said is not None else []).append)
 
 
 def reference(bundle: ModelBundle, watermark_ms: int | None = None,

@@ -17,7 +17,7 @@ from recommender.errors import LeaseLost, ModelRefused, NotFound
 from recommender.ports import AllowList
 from recommender.provenance import next_version_id
 from recommender.retention import models_to_retire
-from recommender.types import HELD, ModelRecord, ModelStatus, ServingChoice
+from recommender.types import AUTOMATIC, HELD, ModelRecord, ModelStatus, ServingChoice
 from tests.fake_administration import InMemoryAllowList
 from tests.store_of_tests import engine
 from workers.retention import Retention
@@ -156,6 +156,7 @@ def test_a_status_changes_unless_the_model_serves(allow_list: SqlAllowList) -> N
 @pytest.mark.parametrize(
     ("choice", "since", "served"),
     [
+        (ServingChoice(AUTOMATIC), 1, True), (ServingChoice(AUTOMATIC), 2, False),
         (None, 1, True), (None, None, False), (None, 2, False), (HELD, 1, False),
         (ServingChoice("knn"), 1, True), (ServingChoice("knn"), 2, True),
         (ServingChoice("popularity"), 1, False),

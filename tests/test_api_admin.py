@@ -98,7 +98,8 @@ def test_models_are_listed_newest_first_with_the_serving_one_named(world: World)
 
 
 @pytest.mark.parametrize(("call", "held", "follows"), [
-    (None, False, "content"),
+    (None, False, None),
+    ("/switch?model=automatic", False, None),
     ("/switch?model=popularity", False, "popularity"),
     (f"/switch?model={OLD}", True, None),
     ("/switch?model=1", True, None),
@@ -107,7 +108,7 @@ def test_models_are_listed_newest_first_with_the_serving_one_named(world: World)
 def test_the_list_of_models_tells_what_trainings_will_serve(
     call: str | None, held: bool, follows: str | None
 ) -> None:
-    world = World(options(model_followed="content"))
+    world = World(options())
     world.add_model(OLD, ModelStatus.PREVIOUS, name="popularity")
     world.add_model(NEW, ModelStatus.SERVING)
     headers = world.key(Role.ADMIN)
@@ -115,6 +116,7 @@ def test_the_list_of_models_tells_what_trainings_will_serve(
         assert world.client.post(call, headers=headers).status_code == 200
     told = ModelsAnswer.model_validate(world.client.get("/models", headers=headers).json).next
     assert (told.held, told.follows) == (held, follows)
+    assert told.automatic is (not held and follows is None)
 
 
 def test_a_model_is_shown_with_its_manifest(world: World) -> None:

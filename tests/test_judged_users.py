@@ -56,7 +56,7 @@ def test_easy_accounts_do_not_hide_that_the_others_are_served_worse(
     assert not trained.verdict.passed
     assert trained.verdict.reason is GateReason.WORSE_THAN_SERVING
     whom = f"on {REAL} users known to the serving model of {trained.metrics.n_lists}."
-    assert trained.verdict.explanation.endswith(whom)
+    assert whom in trained.verdict.explanation
 
 
 @pytest.mark.parametrize("split", JUDGING_SPLITS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import replace
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -17,7 +17,7 @@ from commands.training_run import (
 from composition import StoreSide, open_model_files
 from recommender import training
 from recommender.errors import ModelRefused
-from recommender.gate import GateReason, Verdict
+from recommender.gate import Evidence, Finding
 from settings import Settings
 from tests.training_world import (
     SEEN,
@@ -129,20 +129,64 @@ def test_a_switch_during_a_training_is_respected(
     assert statuses(side) == ["previous", "serving", "available", "available"]
 
 
-def test_the_first_model_that_passes_serves_when_none_does(
+def test_the_best_model_that_passes_serves_when_none_does(
     settings: Settings, side: StoreSide, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def first_refused(*arguments: Any, **named: Any) -> Any:
-        first, *others = training.train(*arguments, **named)
-        verdict = Verdict(False, GateReason.NOT_FINITE, "not finite")
-        return [replace(first, verdict=verdict), *others]
+    def never_transitions(evidence: Evidence) -> Iterator[Finding]:
+        if evidence.candidate.coverage.value > 0.9:
+            yield Finding("a rule", False, "a_rule", "Against a rule.")
 
-    monkeypatch.setattr(training_run, "train", first_refused)
-    three = settings.model_copy(update={"models": ["transition_knn", "popularity", "knn"]})
-    assert train(three) == (0, "published")
-    assert statuses(side) == ["refused", "serving", "available"]
-    assert train(three) == (1, "refused")
-    assert statuses(side)[:3] == ["refused", "serving", "available"]
+    plain = training.TrainingPlan
+
+    def with_a_rule(*arguments: Any, **named: Any) -> training.TrainingPlan:
+        return plain(*arguments, **named, checks=[never_transitions])
+
+    monkeypatch.setattr(training_run, "TrainingPlan", with_a_rule)
+    assert train(settings) == (0, "published")
+    assert statuses(side) == ["refused", "serving"]
+    assert reason_of_newest(settings, side, "transition_knn") == "a_rule"
+
+
+def test_every_manifest_tells_of_all_models_of_its_training(
+    settings: Settings, side: StoreSide
+) -> None:
+    train(settings)
+    files = open_model_files(settings, publishing=False)
+    for record in side.allow_list.records():
+        told = files.manifest(record.version_id).candidates
+        assert [(c.name, c.passed, c.chosen) for c in told] == [
+            ("transition_knn", True, True), ("popularity", True, False)]
+        assert told[0].metrics["ndcg_at_10"].value > told[1].metrics["ndcg_at_10"].value
+
+
+def test_a_model_for_which_there_was_no_time_is_noted(
+    settings: Settings, side: StoreSide, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = training.TrainingPlan
+    monkeypatch.setattr(training_run, "TrainingPlan", lambda *arguments, **named: plain(
+        *arguments, **{**named, "is_late": lambda: True}))
+    assert train(settings) == (0, "published")
+    assert statuses(side) == ["serving"]
+    (line,) = [line for line in lines_of(settings) if line["event"] == "dropped"]
+    assert line["name"] == "popularity" and "time budget" in line["explanation"]
+    serving = side.allow_list.serving()
+    assert serving is not None
+    told = open_model_files(settings, publishing=False).manifest(serving.version_id).candidates
+    assert [(c.name, c.dropped) for c in told] == [
+        ("transition_knn", None), ("popularity", line["explanation"])]
+
+
+def test_after_a_switch_to_automatic_the_best_serves_again(
+    settings: Settings, side: StoreSide
+) -> None:
+    train(settings)
+    watch = watch_of(settings, side)
+    watch.switch("popularity", "admin")
+    watch.switch("automatic", "admin")
+    assert statuses(side) == ["previous", "serving"]
+    assert train(settings) == (0, "published")
+    serving = side.allow_list.serving()
+    assert serving is not None and (serving.version, serving.name) == (3, "transition_knn")
 
 
 def test_a_worse_model_is_kept_as_refused_and_not_served(

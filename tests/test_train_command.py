@@ -19,12 +19,12 @@ from commands.training_log import TrainingLog
 from commands.training_parts import open_training
 from commands.training_run import (
     RETRAIN_LEASE,
-    SNAPSHOT_LEASE,
     TrainingOptions,
     train_and_publish,
 )
 from composition import StoreSide, open_model_files
 from recommender.errors import LeaseLost, UnusableKey
+from recommender.gate import GateBounds
 from recommender.ports import Telemetry
 from settings import Settings
 from tests.training_world import (
@@ -42,6 +42,7 @@ from tests.training_world import (
 from tests.worker_fakes import KeptAudit, KeptTelemetry
 from workers.held_lease import HeldLease
 from workers.retrain import Retrainer
+from workers.snapshot_lease import SNAPSHOT_LEASE
 
 __all__ = ["settings", "side"]  # fixtures
 ROOT = Path(__file__).parent.parent
@@ -152,7 +153,7 @@ def test_a_training_that_lost_its_lease_publishes_nothing(
     late = side.leases.acquire(RETRAIN_LEASE, "late", 0)
     assert late is not None and side.leases.acquire(RETRAIN_LEASE, "next", 60) is not None
     lease = HeldLease(side.leases, RETRAIN_LEASE, late, 60, lambda: None)
-    options = TrainingOptions(("popularity",), "temporal", 0.05, 10)
+    options = TrainingOptions(("popularity",), "temporal", GateBounds(), 10, 60)
     log = TrainingLog(settings.data_folder / "training.log", lambda line: None, True, lambda: 0)
     with open_training(settings) as parts, pytest.raises(LeaseLost):
         train_and_publish(parts, options, lease, log, "late", lambda: None)

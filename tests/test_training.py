@@ -5,16 +5,17 @@ import pytest
 
 from recommender.errors import InvalidField, NothingToTrainOn
 from recommender.evaluate import evaluate, recommend_all
-from recommender.gate import GateReason
+from recommender.gate import Finding, GateReason
+from recommender.gate_checks import CHECKS
 from recommender.interactions import interactions_from_events
 from recommender.metrics import coverage
 from recommender.models import MODELS
 from recommender.models.neighbour_model import NeighbourModel
 from recommender.ranking import Neighbours
 from recommender.split import SplitName, leave_last_out
-from recommender.training import ServingReference, evaluate_each, train
+from recommender.training import ServingReference, evaluate_each
 from tests.small_data import bundle_of, clustered, clustered_rows, films, frame_of
-from tests.small_trainings import EVERY, circle, flood, reference, run
+from tests.small_trainings import EVERY, circle, flood, reference, result_of, run
 
 
 def without_neighbours(bundle):
@@ -151,16 +152,57 @@ def test_a_serving_model_from_before_the_cut_is_judged_itself():
     assert again.verdict.serving_ndcg == again.verdict.candidate_ndcg
 
 
-def test_only_the_first_request_or_the_named_one_is_compared_with_the_serving_model():
+def test_the_best_is_asked_first_and_only_it_is_compared_when_it_passes():
+    whole = clustered()
+    serving = reference(bundle_of("popularity", whole), data=whole)
+    result = result_of(whole, EVERY[::-1], serving=serving)
+    assert [t.name for t in result.models] == ["popularity", "knn", "transition_knn"]
+    best = max(result.models, key=lambda t: t.metrics.ndcg.value)
+    assert result.chosen == best.name
+    for model in result.models:
+        assert (model.verdict.reason is GateReason.NOT_COMPARED) == (model is not best)
+
+
+def test_where_the_best_is_refused_the_next_is_asked():
+    whole = clustered()
+
+    def not_knn(evidence):
+        if evidence.candidate.ndcg == refused.metrics.ndcg:
+            yield Finding("a rule", False, "a_rule", "Against a rule.")
+
+    by_ndcg = sorted(run(whole), key=lambda t: -t.metrics.ndcg.value)
+    refused, second, _ = by_ndcg
+    serving = reference(bundle_of("popularity", whole), data=whole)
+    result = result_of(whole, serving=serving, checks=(*CHECKS, not_knn))
+    assert result.chosen == second.name
+    (verdict,) = [t.verdict for t in result.models if t.name == refused.name]
+    assert (verdict.passed, verdict.reason, verdict.refusals) == (False, "a_rule", ("a_rule",))
+    assert verdict.explanation == "Against a rule."
+
+
+def test_a_name_that_is_followed_is_the_only_one_asked():
     whole = clustered()
     serving = reference(bundle_of("transition_knn", whole), data=whole)
-    trained = run(whole, serving=serving)
-    assert [t.verdict.reason for t in trained] == [
-        GateReason.NOT_WORSE, GateReason.NOT_COMPARED, GateReason.NOT_COMPARED]
-    named = train(whole, films(), EVERY, "leave_last_out", serving, 0.05, [].append,
-                  compared="popularity")
-    assert [t.verdict.reason for t in named] == [
+    named = result_of(whole, serving=serving, followed="popularity")
+    assert named.chosen is None
+    assert [t.verdict.reason for t in named.models] == [
         GateReason.NOT_COMPARED, GateReason.NOT_COMPARED, GateReason.WORSE_THAN_SERVING]
+    assert result_of(whole, EVERY[:1], serving=serving, followed="popularity").chosen is None
+    assert result_of(whole, followed="popularity").chosen == "popularity"
+    assert result_of(whole, EVERY[:2], followed="popularity").chosen is not None
+
+
+def test_what_has_not_begun_when_the_time_is_spent_is_dropped_but_for_the_one_followed():
+    whole = clustered()
+    result = result_of(whole, is_late=lambda: True)
+    assert [t.name for t in result.models] == [result.chosen] == ["transition_knn"]
+    assert [one.name for one in result.dropped] == ["knn", "popularity"]
+    assert all("time budget" in one.explanation for one in result.dropped)
+    followed = result_of(whole, is_late=lambda: True, followed="popularity")
+    assert [t.name for t in followed.models] == [followed.chosen] == ["popularity"]
+    asked = []
+    later = result_of(whole, is_late=lambda: asked.append(1) or len(asked) > 2)
+    assert len(later.models) == 1 and len(later.dropped) == 2
 
 
 def test_a_serving_model_that_no_longer_exists_is_no_obstacle():

@@ -28,7 +28,7 @@ from composition import open_model_files, open_store
 from recommender.errors import NothingToTrainOn
 from recommender.interactions import fold_history, interactions_from_events
 from recommender.schemas import Columns
-from recommender.training import train
+from recommender.training import TrainingPlan, train
 from recommender.types import Event
 from tests import training_world
 from tests.import_world import ImportWorld
@@ -123,7 +123,7 @@ def test_when_everything_was_taken_back_there_is_nothing_to_train_on() -> None:
     whole = interactions_from_events(frame_of([*undone, *events]))
     assert (whole.n_users, whole.n_items) == (0, 0)
     with pytest.raises(NothingToTrainOn):
-        train(whole, [], [("knn", {})], "temporal", None, 0.05, lambda line: None)
+        train(whole, [], TrainingPlan([("knn", {})], "temporal"), None, lambda line: None)
 
 
 TAKEN_BACK = (

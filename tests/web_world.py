@@ -13,6 +13,7 @@ from recommender.errors import NotFound
 from recommender.retraining import RetrainAnswer, RetrainStatus
 from recommender.serving_state import ServedModel, ServingState
 from recommender.types import (
+    AUTOMATIC,
     HELD,
     AuditEntry,
     Event,
@@ -28,6 +29,7 @@ from tests.fake_administration import (
     InMemoryApiKeys,
     InMemoryAuditLog,
 )
+from tests.fake_audits import InMemoryAudits
 from tests.fake_review import InMemoryEventReview, InMemoryTopics, SetProgramState
 from tests.fakes import (
     InMemoryCatalogue,
@@ -99,11 +101,12 @@ class InMemorySwitch:
         return self._serve("rollback", reference, actor)
 
     def _serve(self, action: str, reference: str, actor: str) -> ServedModel[Any]:
-        found = self._allow_list.find(reference)
+        automatic = (action, reference) == ("switch", AUTOMATIC)
+        found = self._allow_list.serving() if automatic else self._allow_list.find(reference)
         if found is None:
             raise NotFound(f"there is no model {reference}")
-        by_name = action == "switch" and reference == found.name
-        choice = ServingChoice(found.name) if by_name else HELD
+        by_name = automatic or (action == "switch" and reference == found.name)
+        choice = ServingChoice(reference) if by_name else HELD
         record = self._allow_list.serve(found.version_id, self._clock(), choice=choice)
         served = served_model(record)
         self._serving.swap(served)
@@ -147,6 +150,7 @@ class World:
         self.bus = InMemoryTopics()
         self.review = InMemoryEventReview(self.store)
         self.program = SetProgramState()
+        self.audits = InMemoryAudits()
         self.services = Services(
             outbox=self.outbox, store=self.store, catalogue=self.catalogue,
             response_log=self.response_log, allow_list=self.allow_list, api_keys=self.api_keys,
@@ -156,7 +160,7 @@ class World:
             similar=similar or neighbours, manifest=self.manifests.get,
             bus_problem=lambda: None if self.bus_up else "no broker",
             metrics_registry=registry or CollectorRegistry(), now_ms=self.clock,
-            review=self.review, program=self.program,
+            review=self.review, program=self.program, audits=self.audits,
             requeue=Requeuer(self.review, self.bus, self.audit_log, self.clock))
         self.options = options or WebOptions(rate_limit_per_minute=UNLIMITED)
         self.surface: Surface

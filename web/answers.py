@@ -186,11 +186,13 @@ class RetrainState(BaseModel):
 
 
 class NextServed(BaseModel):
-    """What trainings will serve: the newest of the name that `follows` gives, once it has passed
-    the gate; none while the version that serves is `held`."""
+    """What trainings will serve: the best of each training where it is `automatic`, else the
+    newest of the name that `follows` gives, each once it has passed the gate; none while the
+    version that serves is `held`."""
 
     held: bool
     follows: str | None
+    automatic: bool
 
 
 class ModelsAnswer(BaseModel):

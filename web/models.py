@@ -6,7 +6,7 @@ from flask import Response
 
 from recommender.errors import NotFound
 from recommender.retraining import RetrainStatus
-from recommender.types import ServingChoice
+from recommender.types import AUTOMATIC, ServingChoice
 from web.answers import (
     ModelAnswer,
     ModelsAnswer,
@@ -30,7 +30,6 @@ class ModelRoutes:
     def __init__(self, surface: Surface) -> None:
         services = surface.services
         self._allow_list = services.allow_list
-        self._first_choice = surface.options.model_followed
         self._manifest = services.manifest
         self._switch = services.switch
         self._retrain = services.retrain
@@ -76,8 +75,9 @@ class ModelRoutes:
         return json_answer({"status": "accepted", "retrain": _retrain_answer(answer.status)}, 202)
 
     def _next_served(self) -> dict[str, object]:
-        choice = self._allow_list.choice() or ServingChoice(self._first_choice)
-        return {"held": choice.held, "follows": choice.name}
+        choice = self._allow_list.choice() or ServingChoice(AUTOMATIC)
+        return {"held": choice.held, "automatic": choice.automatic,
+                "follows": None if choice.automatic else choice.name}
 
     def _now_serving(self, status: str, version_id: str) -> Response:
         record = self._allow_list.find(version_id)
@@ -108,9 +108,10 @@ def register(surface: Surface) -> None:
                    Who.ADMIN, ModelsAnswer, errors=(503,)), routes.models),
         (Operation("GET", "/models/<version>", "A model and its manifest", Who.ADMIN,
                    ModelAnswer, errors=(404, 503)), routes.model),
-        (Operation("POST", "/switch", "Serve another model: a name is followed by later trainings, "
-                   "a version holds", Who.ADMIN, SwitchAnswer,
-                   query=SwitchQuery, errors=(404, 409, 503)), routes.switch),
+        (Operation("POST", "/switch", "Serve another model: later trainings follow a name, "
+                   "a version holds, `automatic` lets each training choose",
+                   Who.ADMIN, SwitchAnswer, query=SwitchQuery, errors=(404, 409, 503)),
+         routes.switch),
         (Operation("POST", "/models/retrain", "Retrain now", Who.ADMIN, RetrainRequested,
                    status=202, errors=(409, 503)), retrain),
         (Operation("POST", "/models/<version>/rollback", "Go back to an earlier model",

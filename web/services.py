@@ -9,11 +9,12 @@ from typing import Any, Protocol, TypeAlias
 
 from prometheus_client import CollectorRegistry
 
-from recommender import serving_state
+from recommender import serving_configuration, serving_state
 from recommender.ports import (
     AllowList,
     ApiKeys,
     AuditLog,
+    AuditReports,
     Catalogue,
     EventReview,
     EventStore,
@@ -27,6 +28,8 @@ from recommender.retraining import RetrainAnswer, RetrainStatus
 
 ServedModel: TypeAlias = serving_state.ServedModel[Any]
 ServingState: TypeAlias = serving_state.ServingState[Any]
+Configuration: TypeAlias = serving_configuration.ServingConfiguration[Any]
+ConfigurationChoice: TypeAlias = serving_configuration.ConfigurationChoice[Configuration]
 
 
 class Retrain(Protocol):
@@ -45,7 +48,7 @@ class ModelSwitch(Protocol):
     """Changes which model serves. Writes the audit entry under `actor`."""
 
     def switch(self, reference: str, actor: str) -> ServedModel:
-        """Serve the model of this version id, integer version or name.
+        """Serve the model of this version id, integer version or name, or `AUTOMATIC`.
 
         Raises:
             NotFound: there is none.
@@ -111,6 +114,7 @@ class Services:
     review: EventReview
     requeue: Requeue
     program: ProgramState
+    audits: AuditReports
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,9 +136,9 @@ class WebOptions:
     """Plain values. `limits_storage_uri` is a storage of the `limits` library.
 
     `session_secret` signs the cookies of the pages, which end after `session_s`; `login_limit` is
-    a limit of attempts by address. `model_followed` is the name that trainings serve as long as
-    nobody has chosen another. `page_wait_s` is how long a page waits for what its visitor did to
-    be applied. `settings` are shown to administrators.
+    a limit of attempts by address. `page_wait_s` is how long a page waits for what its visitor did
+    to be applied. `diversity_max` bounds the `diversity` that a request may ask for. `settings` are
+    shown to administrators.
     """
 
     client_keys_required: bool = False
@@ -147,11 +151,11 @@ class WebOptions:
     retrain_limit: str = "6 per minute"
     limits_storage_uri: str = "window-memory://"
     trusted_proxies: int = 0
-    model_followed: str = "transition_knn"
     cors_origins: tuple[str, ...] = ()
     session_secret: bytes = field(default_factory=lambda: secrets.token_bytes(32))
     session_s: int = 12 * 3600
     cookies_secure: bool = False
     login_limit: str = "10 per minute"
     page_wait_s: float = 1.0
+    diversity_max: float = 1.0
     settings: tuple[SettingInForce, ...] = ()

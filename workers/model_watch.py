@@ -12,6 +12,7 @@ from recommender.errors import FairreelError, ModelRefused, NotFound
 from recommender.ports import AllowList, AuditLog, Telemetry
 from recommender.serving_state import ServedModel, ServingState
 from recommender.types import (
+    AUTOMATIC,
     HELD,
     LOADABLE,
     AuditEntry,
@@ -80,7 +81,8 @@ class ModelWatch(Generic[Bundle]):
         """Serve another model from now on, in all replicas: verify, then list, then swap.
 
         A name also serves the models of that name that trainings are still to publish; a version
-        is held until the next switch by name.
+        is held until the next switch by name. `AUTOMATIC` keeps what serves and lets each training
+        choose again.
 
         Args:
             reference: version id, integer version, or a model name for its newest version.
@@ -110,10 +112,10 @@ class ModelWatch(Generic[Bundle]):
             try:
                 record = self._wanted(action, reference)
                 model = self._load(record)
-                by_name = action == "switch" and record.name == reference
+                by_name = action == "switch" and reference in (record.name, AUTOMATIC)
                 record = self._allow_list.serve(
                     record.version_id, self._clock(),
-                    choice=ServingChoice(record.name) if by_name else HELD,
+                    choice=ServingChoice(reference) if by_name else HELD,
                 )  # fmt: skip
             except FairreelError as error:
                 if isinstance(error, ModelRefused):
@@ -128,6 +130,8 @@ class ModelWatch(Generic[Bundle]):
         if reference is None:
             records = self._allow_list.records()
             record = next((r for r in records if r.status is ModelStatus.PREVIOUS), None)
+        elif (action, reference) == ("switch", AUTOMATIC):
+            record = self._allow_list.serving()
         else:
             record = self._allow_list.find(reference)
             if action == "rollback" and record is not None and record.name == reference:

@@ -12,7 +12,7 @@ import scipy.sparse as sp
 from sparse_dot_topn import sp_matmul_topn
 
 from recommender.interactions import Interactions
-from recommender.models.model import ModelSpec, decay_of, hyperparameter
+from recommender.models.model import ModelSpec, SearchRange, decay_of, hyperparameter
 from recommender.models.neighbour_model import NeighbourModel
 from recommender.ranking import Neighbours, neighbours_of
 
@@ -21,9 +21,9 @@ from recommender.ranking import Neighbours, neighbours_of
 class KnnConfig:
     """Hyperparameters of the cosine model."""
 
-    neighbours: int = hyperparameter(100, least=1)
+    neighbours: int = hyperparameter(100, least=1, search=SearchRange(20, 400, log=True))
     """Neighbours kept per film. Changes results, size and speed."""
-    half_life: float = hyperparameter(5.0, least=0)
+    half_life: float = hyperparameter(5.0, least=0, search=SearchRange(1, 50, log=True))
     """Films after which an entry of the history counts half; 0 counts all alike (the textbook
     model). Changes results: NDCG@10 .0727 with 5, .0382 with 0 and k=50 on ML-1M, last film out
     (python -m benchmarks.accuracy)."""
@@ -48,11 +48,13 @@ def cosine_neighbours(rows: sp.csr_matrix, count: int, threads: int) -> Neighbou
 
 
 def fit_knn(interactions: Interactions, config: KnnConfig) -> NeighbourModel:
-    """Cosine of films as sets of users: |A and B| / sqrt(|A| |B|)."""
-    counts = np.maximum(interactions.item_counts(), 1)
-    lengths = (1.0 / np.sqrt(counts)).astype(np.float32)
+    """Cosine of films as sets of users: |A and B| / sqrt(|A| |B|); weighted, of their vectors."""
+    weights = interactions.entry_weights()
+    squares = np.bincount(interactions.items, weights.astype(np.float64) ** 2,
+                          minlength=interactions.n_items)
+    lengths = (1.0 / np.sqrt(np.where(squares > 0, squares, 1.0))).astype(np.float32)
     taken = sp.csr_matrix(
-        (lengths[interactions.items], interactions.items, interactions.user_offsets),
+        (weights * lengths[interactions.items], interactions.items, interactions.user_offsets),
         shape=(interactions.n_users, interactions.n_items),
     )
     similar = cosine_neighbours(taken.T.tocsr(), config.neighbours, config.threads)

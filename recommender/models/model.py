@@ -65,6 +65,12 @@ class ModelSpec(Generic[Config]):
         """All hyperparameters by name, as they are with these overrides."""
         return dataclasses.asdict(self.configure(overrides))  # type: ignore[call-overload,no-any-return]
 
+    def search_space(self) -> dict[str, SearchRange]:
+        """The ranges that the config declares, by hyperparameter."""
+        fields = dataclasses.fields(self.config)  # type: ignore[arg-type]
+        declared = {f.name: f.metadata.get("search") for f in fields}
+        return {name: found for name, found in declared.items() if found is not None}
+
     def configure(self, overrides: Mapping[str, Any]) -> Config:
         """The config with these overrides.
 
@@ -84,9 +90,19 @@ class ModelSpec(Generic[Config]):
         return self.config(**overrides)
 
 
-def hyperparameter(default: Any, least: float) -> Any:
-    """A field of a config with its default and the smallest value it may take."""
-    return dataclasses.field(default=default, metadata={"least": least})
+@dataclass(frozen=True, slots=True)
+class SearchRange:
+    """Between which values a search draws, evenly or, for `log`, evenly in the logarithm."""
+
+    low: float
+    high: float
+    log: bool = False
+
+
+def hyperparameter(default: Any, least: float, search: SearchRange | None = None) -> Any:
+    """A field of a config: its default, the smallest value it may take, and where `fairreel tune`
+    looks for a better one; None: not at all."""
+    return dataclasses.field(default=default, metadata={"least": least, "search": search})
 
 
 def decay_of(half_life: float) -> float:

@@ -72,8 +72,9 @@ class PopularityModel:
 
 
 def fit_popularity(interactions: Interactions, config: PopularityConfig) -> PopularityModel:
-    """Count users per film."""
-    counts = interactions.item_counts().astype(np.float32)
+    """Count users per film, each by the weight of the entry."""
+    counts = np.bincount(interactions.items, interactions.weights,
+                         minlength=interactions.n_items).astype(np.float32)
     return PopularityModel(counts, np.argsort(-counts, kind="stable").astype(np.int32))
 
 

@@ -55,8 +55,8 @@ class AllowList(Protocol):
                       fencing: tuple[str, int]) -> ModelRecord:
         """Serve a model that passed the gate, unless someone chose otherwise meanwhile.
 
-        Left alone are a model that is held, one of another name than the chosen one, and, before
-        the first choice, one that serves since after the training began. Returns its record:
+        Left alone are a model that is held, one of another name than the chosen one, and, while
+        trainings choose, one that serves since after the training began. Returns its record:
         its status tells whether it serves.
 
         Args:

@@ -25,9 +25,13 @@ class Model:
     record: ModelRecord
     manifest: Mapping[str, Any] | None
 
-    def metric(self, name: str) -> str:
-        """The value, and its interval where there is one; a dash without."""
-        found = self._metrics().get(name)
+    def metric(self, name: str, metrics: Mapping[str, Any] | None = None) -> str:
+        """The value, and its interval where there is one; a dash without.
+
+        Args:
+            metrics: of another model of the same training, None for this one's.
+        """
+        found = (self._metrics() if metrics is None else metrics).get(name)
         if found is None:
             return "\u2013"
         value = found["value"]

@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from recommender.errors import NotFound
 from recommender.schemas import ID_PATTERN
-from recommender.types import LOADABLE, ModelRecord, ModelStatus
+from recommender.types import AUTOMATIC, LOADABLE, ModelRecord, ModelStatus
 from web.operations import Who, page
 from web.pages import frame
 from web.pages.admin.model_figures import Model, lineage, ndcg_over_versions
@@ -22,9 +22,10 @@ from web.request_context import this_request
 from web.surface import Surface
 
 _HERE = "/admin/models"
+_NOT_FOR_PEOPLE = frozenset({"at", "event", "explanation", "gauges"})
 RETRAIN_QUESTION = (
-    "Train all models on the newest data? That of the name followed is served if it passes the "
-    "gate."
+    "Train all models on the newest data? What serves then follows from the choice made here and "
+    "from the gate."
 )
 
 
@@ -60,7 +61,7 @@ class ModelPages:
         names = list(dict.fromkeys(m.record.name for m in models if m.record.status in LOADABLE))
         return frame.page(
             "admin/models.html", models=models, serving=serving,
-            names=[(name, name) for name in names],
+            names=[(AUTOMATIC, "the best of each training"), *((name, name) for name in names)],
             choice=self._allow_list.choice(), retrain=status,
             retrain_lines=[line_for_people(line) for line in status.tail],
             previous=next(
@@ -99,7 +100,8 @@ class ModelPages:
         if asked := ask(self._switch_question(form.model), "Switch", _HERE):
             return asked
         served = self._switch.switch(form.model, self._actor())
-        frame.notice(f"{served.name}, version {served.version}, serves from now on.")
+        until = " until the next training chooses" if form.model == AUTOMATIC else ""
+        frame.notice(f"{served.name}, version {served.version}, serves from now on{until}.")
         return frame.see("admin_models.models")
 
     def roll_back(self) -> AnyResponse:
@@ -113,6 +115,8 @@ class ModelPages:
         return frame.see("admin_models.models")
 
     def _switch_question(self, model: str) -> str:
+        if model == AUTOMATIC:
+            return "Serve the best of each training that passes the gate, from now on?"
         version = self._told(model)
         if version is None:
             return f"Serve the newest model of the name {model}, now and after each training?"
@@ -137,7 +141,7 @@ def line_for_people(line: Mapping[str, Any]) -> str:
     time_of_day = str(line.get("at", ""))[11:19]
     text = line.get("text")
     if text is None:
-        fields = (f"{k} {v}" for k, v in line.items() if k not in ("at", "event", "explanation"))
+        fields = (f"{k} {v}" for k, v in line.items() if k not in _NOT_FOR_PEOPLE)
         text = f"{line.get('event', '')}: {', '.join(fields)}".removesuffix(": ")
     return f"{time_of_day}  {text}".strip()
 

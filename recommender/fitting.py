@@ -1,0 +1,62 @@
+"""What the models of one run share, and how one of them is fitted and measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from recommender.bundle import CatalogueTables, ModelBundle, tabulate
+from recommender.evaluate import Evaluation, evaluate
+from recommender.interactions import Interactions
+from recommender.models.model import ModelSpec
+from recommender.models.popularity import PopularityConfig, fit_popularity
+from recommender.split import Split
+from recommender.types import Movie
+from recommender.weighting import UNWEIGHTED, Weighting, weigh
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Fitting:
+    """whole: all entries. split: of the whole. tables: of its films. k: length of the lists.
+
+    weighting: how entries count in a fit; it is worked out on each part anew.
+    """
+
+    whole: Interactions
+    split: Split
+    movies: Sequence[Movie]
+    tables: CatalogueTables
+    progress: Progress
+    k: int
+    weighting: Weighting = UNWEIGHTED
+
+    def trial(self, spec: ModelSpec[Any],
+              overrides: Mapping[str, Any]) -> tuple[ModelBundle, Evaluation]:
+        """The model fitted on the training part, and its measures."""
+        self.progress(f"{spec.name}: fitting on the training part")
+        trial = self.bundle(spec, overrides, self.split.training)
+        return trial, self.measure(trial)
+
+    def measure(self, trial: ModelBundle) -> Evaluation:
+        """How a bundle does on the split."""
+        self.progress(f"{trial.name}: evaluating")
+        found = evaluate(trial, self.split, self.whole, self.k)
+        self.progress(f"{trial.name}: HR@{self.k} {found.hit_rate.value:.4f} "
+                      f"NDCG@{self.k} {found.ndcg.value:.4f} "
+                      f"coverage@{self.k} {found.coverage.value:.3f}")
+        return found
+
+    def bundle(self, spec: ModelSpec[Any], overrides: Mapping[str, Any], part: Interactions,
+               weighting: Weighting | None = None) -> ModelBundle:
+        """The model fitted on a part, under that weighting or the run's own."""
+        same_films = part.item_ids == self.whole.item_ids
+        tables = self.tables if same_films else tabulate(self.movies, part.item_ids)
+        return ModelBundle(
+            spec.name, tuple(spec.hyperparameters(overrides).items()), part.item_ids,
+            spec.fit_with(weigh(part, weighting or self.weighting), overrides),
+            fit_popularity(part, PopularityConfig()),
+            tables, part.watermark_ms,
+        )
