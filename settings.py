@@ -18,6 +18,7 @@ from pydantic_settings import (
 
 from settings_groups.audit import AuditSettings
 from settings_groups.bus import Bus, BusSettings, bus_contradictions, insecure_bus, loopback
+from settings_groups.experiments import ExperimentSettings
 from settings_groups.rerank import RerankSettings
 from settings_groups.retention import RetentionSettings, retention_contradictions
 from settings_groups.topics import TopicSettings, insecure_topics, topic_contradictions
@@ -36,8 +37,8 @@ class Profile(StrEnum):
 
 
 class Settings(
-    AuditSettings, BusSettings, RerankSettings, RetentionSettings, TopicSettings, TrainingSettings,
-    BaseSettings,
+    AuditSettings, BusSettings, ExperimentSettings, RerankSettings, RetentionSettings,
+    TopicSettings, TrainingSettings, BaseSettings,
 ):
     """Each field is read from FAIRREEL_<NAME>, then from `.env`; unknown keys are refused."""
 

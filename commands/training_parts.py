@@ -12,11 +12,12 @@ from adapters.database import open_database
 from adapters.model_files import ModelFiles
 from adapters.outbox_messages import append_for_relay
 from adapters.outputs import OutputFolder
+from adapters.rollouts import SqlRollouts
 from adapters.snapshots import Snapshots
 from clock import now_ms
 from composition import open_model_files, open_snapshots, open_store
 from recommender.bundle import ModelBundle
-from recommender.ports import AllowList, AuditLog, Catalogue, EventStore, JobLeases
+from recommender.ports import AllowList, AuditLog, Catalogue, EventStore, JobLeases, Rollouts
 from recommender.provenance import CodeState
 from recommender.types import Message
 from settings import Settings
@@ -39,6 +40,7 @@ class TrainingParts:
     audit: AuditLog
     code: CodeState
     outputs: OutputFolder
+    rollouts: Rollouts
     clock: Callable[[], int]
     announce: Callable[[Mapping[str, Message]], object] = lambda _messages: None
 
@@ -56,8 +58,8 @@ def open_training(settings: Settings, publishing: bool = True) -> Iterator[Train
         yield TrainingParts(
             side.store, side.catalogue, open_snapshots(settings),
             open_model_files(settings, publishing), side.allow_list, side.leases, side.audit,
-            read_code_state(REPOSITORY), OutputFolder(settings.outputs_folder), now_ms,
-            _announcing(settings),
+            read_code_state(REPOSITORY), OutputFolder(settings.outputs_folder),
+            SqlRollouts(side.engine), now_ms, _announcing(settings),
         )  # fmt: skip
     finally:
         side.close()

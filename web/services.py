@@ -22,6 +22,7 @@ from recommender.ports import (
     Outbox,
     ProgramState,
     ResponseLog,
+    Rollouts,
     Telemetry,
 )
 from recommender.requeue import Requeued
@@ -129,7 +130,8 @@ class Services:
 
     `serving` holds the served model; `similar` reads its bundle. `manifest` gives the verified
     manifest of a version id, None when there is none; `bus_problem` tells without waiting why
-    the message bus cannot be used (None when it can); `now_ms` is the clock, in UTC ms.
+    the message bus cannot be used (None when it can); `now_ms` is the clock, in UTC ms. `rollouts`
+    tell why an answer was of its arm, where there are any.
     """
 
     outbox: Outbox
@@ -153,6 +155,7 @@ class Services:
     program: ProgramState
     erasure: Erasure
     audits: AuditReports
+    rollouts: Rollouts | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from recommender.ports.events import Consumer, EventBus, EventStore, Outbox, Rel
 from recommender.ports.models import AllowList, JobLeases
 from recommender.ports.observation import AnswerQueue, ProgramState, ResponseLog, Telemetry
 from recommender.ports.review import EventReview
+from recommender.ports.rollouts import Rollouts
 
 __all__ = [
     "AllowList",
@@ -32,6 +33,7 @@ __all__ = [
     "ProgramState",
     "RelayQueue",
     "ResponseLog",
+    "Rollouts",
     "StoreErasure",
     "Telemetry",
 ]
