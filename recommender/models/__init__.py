@@ -7,6 +7,7 @@ from typing import Any
 from recommender.models.knn import KNN
 from recommender.models.model import ModelSpec
 from recommender.models.popularity import POPULARITY
+from recommender.models.sequential import SEQUENTIAL
 from recommender.models.transition_knn import TRANSITION_KNN
 
 MODELS: dict[str, ModelSpec[Any]] = {
@@ -15,5 +16,6 @@ MODELS: dict[str, ModelSpec[Any]] = {
         POPULARITY,
         KNN,
         TRANSITION_KNN,
+        SEQUENTIAL,
     )
 }
