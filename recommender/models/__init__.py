@@ -6,6 +6,7 @@ from typing import Any
 
 from recommender.models.knn import KNN
 from recommender.models.model import ModelSpec
+from recommender.models.ncf import NCF
 from recommender.models.popularity import POPULARITY
 from recommender.models.sequential import SEQUENTIAL
 from recommender.models.transition_knn import TRANSITION_KNN
@@ -16,6 +17,7 @@ MODELS: dict[str, ModelSpec[Any]] = {
         POPULARITY,
         KNN,
         TRANSITION_KNN,
+        NCF,
         SEQUENTIAL,
     )
 }
