@@ -30,6 +30,7 @@ from recommender.serving import EncodedUser, similar
 from recommender.serving_state import ServedModel, ServingState
 from recommender.traffic import TrafficHistory
 from recommender.types import Applied, History, ModelRecord
+from retention_composition import open_outbox_trim, open_store_trim
 from settings import Settings
 from settings_in_force import settings_in_force
 from web import documentation, recommend
@@ -248,6 +249,9 @@ def _scheduler(parts: _Parts, foreign: ForeignChanges, runs: JobRuns,
         "retrain": lambda: parts.retrainer.request("schedule", "scheduler"),
         "snapshot": parts.snapshot.run,
         "retention": _retention(settings, side).run,
+        "trim_outbox": open_outbox_trim(settings, side, parts.events.engine, parts.telemetry).run,
+        "trim_store": open_store_trim(
+            settings, side, parts.responses.engine, parts.telemetry).run,
         "cards": refresh_cards,
         "foreign_changes": foreign.check,
         "queue_gauges": QueueGauges(parts.events.outbox, parts.responses, parts.telemetry).report,
@@ -255,8 +259,8 @@ def _scheduler(parts: _Parts, foreign: ForeignChanges, runs: JobRuns,
     }
     if settings.replicas > 1:
         schedule = SharedSchedule(side.leases, f"{socket.gethostname()}:{os.getpid()}")
-        retrain = actions["retrain"]
-        actions["retrain"] = schedule.shared("retrain", settings.retrain_interval_s, retrain)
+        for job, seconds in (("retrain", settings.retrain_interval_s), ("trim_store", 3_600.0)):
+            actions[job] = schedule.shared(job, seconds, actions[job])
     records = side.allow_list.records()
     last_ms = records[0].created_at_ms if records else None
     delays = {"retrain": first_delay_s(last_ms, now_ms(), settings.retrain_interval_s),

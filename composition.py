@@ -18,6 +18,8 @@ from adapters.job_leases import SqlJobLeases
 from adapters.model_files import ModelFiles
 from adapters.response_log import SqlResponseLog
 from adapters.signing import Verifier, open_signer, open_verifier, public_key_file
+from adapters.snapshot_files import SnapshotFiles
+from adapters.snapshots import Snapshots
 from adapters.sqlite_engine import CACHE_KIB
 from recommender.bundle import ModelBundle
 from settings import Settings
@@ -73,6 +75,15 @@ def open_response_log(settings: Settings) -> SqlResponseLog:
         open_database(settings.responses(), "responses"), settings.response_log_queue_max,
         settings.response_log_flush_s,
     )
+
+
+def open_snapshots(settings: Settings) -> Snapshots:
+    """Where the Parquet snapshots are.
+
+    Raises:
+        ImportError, ValueError: the URL cannot be used here.
+    """
+    return Snapshots(SnapshotFiles(settings.snapshots(), settings.snapshots_options))
 
 
 def open_model_files(settings: Settings, publishing: bool) -> ModelFiles[ModelBundle]:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from pydantic import Field, model_validator
 from pydantic_settings import (
@@ -17,6 +17,7 @@ from pydantic_settings import (
 )
 
 from settings_groups.bus import Bus, BusSettings, bus_contradictions, insecure_bus, loopback
+from settings_groups.retention import RetentionSettings, retention_contradictions
 from settings_groups.training import TrainingSettings
 
 PREFIX = "FAIRREEL_"
@@ -31,7 +32,7 @@ class Profile(StrEnum):
     PRODUCTION = "production"
 
 
-class Settings(BusSettings, TrainingSettings, BaseSettings):
+class Settings(BusSettings, TrainingSettings, RetentionSettings, BaseSettings):
     """Each field is read from FAIRREEL_<NAME>, then from `.env`; unknown keys are refused."""
 
     model_config = SettingsConfigDict(
@@ -109,7 +110,11 @@ class Settings(BusSettings, TrainingSettings, BaseSettings):
     """Processes of this program on one store. Above 1, store and response log are on PostgreSQL,
     each answer looks whether another process changed the user's history, and one retrains."""
     snapshots_url: str | None = None
-    """fsspec URL of the Parquet snapshots; default: a folder in the data folder."""
+    """fsspec URL of the Parquet snapshots, as `s3://bucket/folder` (after `make install-extra`);
+    default: a folder in the data folder."""
+    snapshots_options: dict[str, Any] = {}
+    """Options of fsspec's file system for that URL (JSON object), as `{"endpoint_url": "..."}` for
+    s3. Credentials don't belong here: for s3 they come from AWS's own variables and files."""
     registry_folder: Path = Path("model_registry")
     """Folder of the model files."""
     outputs_folder: Path = Path("milestone5_outputs")
@@ -172,6 +177,7 @@ class Settings(BusSettings, TrainingSettings, BaseSettings):
             yield (f"batch_lines_max: {self.batch_lines_max} lines would never fit into "
                    f"outbox_queue_max_events ({self.outbox_queue_max_events})")
         yield from bus_contradictions(self)
+        yield from retention_contradictions(self, self)
 
     def _unfit_for_replicas(self) -> Iterator[str]:
         for name, url in (("store_url", self.store()), ("responses_url", self.responses())):

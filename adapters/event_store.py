@@ -31,6 +31,7 @@ from adapters.applied_rows import NOTHING_INSERTED, insert_once, last_sequence, 
 from adapters.bulk_insert import ColumnQuery, bulk_insert, fetch_columns
 from adapters.database import reading, writing
 from adapters.storable_text import storable
+from adapters.store_properties import BROWSE_TRIMMED_UNTIL, TRIMMED_UNTIL, stored_property
 from adapters.tables import (
     applied_events,
     consumer_offsets,
@@ -50,6 +51,7 @@ from recommender.types import (
     History,
     HistoryEntry,
     TopicPartition,
+    Trimmed,
 )
 
 _TYPES = {t.value: t for t in EventType}
@@ -198,6 +200,12 @@ class SqlEventStore:
         """As `ports.EventStore.last_sequence`."""
         with reading(self._engine) as connection:
             return last_sequence(connection)
+
+    def trimmed(self) -> Trimmed:
+        """As `ports.EventStore.trimmed`."""
+        with reading(self._engine) as connection:
+            return Trimmed(*(int(stored_property(connection, name) or 0)
+                             for name in (TRIMMED_UNTIL, BROWSE_TRIMMED_UNTIL)))
 
     def counts(self) -> dict[str, int]:
         """As `ports.EventStore.counts`."""

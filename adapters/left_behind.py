@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from sqlalchemy import Engine, func, select
 
 from adapters.database import reading
-from adapters.log_writer import cluster_id, partition_ends
+from adapters.log_ends import partition_ends
+from adapters.log_writer import cluster_id
 from adapters.tables import UNSENT, outbox
 from recommender.types import TopicPartition
 

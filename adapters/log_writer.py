@@ -6,12 +6,13 @@ import uuid
 from collections.abc import Callable, Sequence
 
 import structlog
-from sqlalchemy import Connection, Engine, insert, select, tuple_
+from sqlalchemy import Connection, Engine, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from adapters.bulk_insert import bulk_insert
 from adapters.intake import Work, by_work
 from adapters.kept_connection import KeptConnection
+from adapters.log_ends import Ends, partition_ends
 from adapters.outbox import decided, note_probe
 from adapters.partitioner import partition_of
 from adapters.postgresql_engine import own_for_life
@@ -27,9 +28,6 @@ _RESTART_S = 5.0
 _RECONNECTION_S = 2.0
 """How long the server may take to notice that our lost session has ended."""
 _log = structlog.get_logger()
-
-Ends = dict[tuple[str, int], int]
-"""For each (topic, partition) the offset that the next record gets."""
 
 
 class LogWriter:
@@ -137,25 +135,3 @@ def _name(connection: Connection) -> str:
     made = uuid.uuid4().hex
     connection.execute(insert(log_properties).values(name=_CLUSTER_ID, value=made))
     return made
-
-
-def partition_ends(connection: Connection) -> Ends:
-    """Where each partition that holds records of the embedded log ends."""
-    # Jumps from partition to partition through the unique index: a group-by reads all of it.
-    ends: Ends = {}
-    place = (outbox.c.topic, outbox.c.partition)
-    first = select(*place).where(outbox.c.offset.is_not(None)).order_by(*place).limit(1)
-    found = connection.execute(first).first()
-    while found is not None:
-        topic, partition = found
-        newest = (
-            select(outbox.c.offset)
-            .where(outbox.c.topic == topic, outbox.c.partition == partition)
-            .order_by(outbox.c.offset.desc())
-            .limit(1)
-        )
-        ends[topic, partition] = (connection.execute(newest).scalar() or 0) + 1
-        found = connection.execute(
-            first.where(tuple_(*place) > tuple_(topic, partition))
-        ).first()
-    return ends

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import structlog
@@ -20,8 +21,10 @@ _FIELDS = (
     "request_id", "timestamp_ms", "user_id", "variant", "model_version", "history_version",
     "is_personalized", "status", "latency_us", "text_digest",
 )  # fmt: skip
-_TEXT_FIELDS = ("digest", "before", "between")
+_TEXT_FIELDS = ("digest", "before", "between", "named_ms")
 _TEXTS_KNOWN_MAX = 100_000
+TEXT_KNOWN_S = 3_600
+"""For so long the writer relies on a text being on disk; then it says anew that it is named."""
 ANSWERS = select(
     *(responses.c[name] for name in _FIELDS[:-1]), answer_texts.c.before, answer_texts.c.between
 ).join(answer_texts, answer_texts.c.digest == responses.c.text_digest)
@@ -54,8 +57,12 @@ class SqlResponseLog:
     dropped and counted.
     """
 
-    def __init__(self, engine: Engine, waiting_max: int = 20_000, flush_s: float = 0.1) -> None:
-        self._engine = engine
+    def __init__(
+        self, engine: Engine, waiting_max: int = 20_000, flush_s: float = 0.1,
+        clock_s: Callable[[], float] = time.monotonic,
+    ) -> None:  # fmt: skip
+        self.engine = engine
+        self._clock_s = clock_s
         self._waiting_max = waiting_max
         self._flush_s = flush_s
         self._changed = threading.Condition()
@@ -70,6 +77,8 @@ class SqlResponseLog:
         self._hurry = False
         self._closed = False
         self._known_texts: set[bytes] = set()  # on disk; only the writer looks here
+        self._known_since_s = clock_s()
+        self._texts_removed = False
         self._thread = threading.Thread(target=self._run, name="response-log", daemon=True)
         self._thread.start()
 
@@ -96,7 +105,7 @@ class SqlResponseLog:
             found = self._waiting.get(request_id) or self._in_work.get(request_id)
         if found is not None:
             return found
-        with reading(self._engine) as connection:
+        with reading(self.engine) as connection:
             row = connection.execute(_TRACE, {"request": request_id}).first()
         return None if row is None else answered(row)
 
@@ -106,7 +115,7 @@ class SqlResponseLog:
         """As `ports.ResponseLog.newest_of`: by request id, which is the order of time."""
         with self._changed:
             queued = [*self._waiting.values(), *self._in_work.values()]
-        with reading(self._engine) as connection:
+        with reading(self.engine) as connection:
             columns = _NEWEST_OF.fetch(connection, among=among, user=user_id, most=limit)
         found = {record.request_id: record for record in queued if record.user_id == user_id}
         found |= {row[0]: answered(row) for row in zip(*columns, strict=True)}
@@ -138,6 +147,10 @@ class SqlResponseLog:
     def waiting(self) -> int:
         """Answers not on disk yet."""
         return self._waiting_max - self._room
+
+    def forget_texts(self) -> None:
+        """Somebody removed texts: rely on none to be on disk."""
+        self._texts_removed = True
 
     def close(self) -> None:
         """Write what waits and stop; what cannot be written is dropped and counted."""
@@ -200,14 +213,16 @@ class SqlResponseLog:
             )
             for a in batch
         ]  # fmt: skip
-        known = self._known_texts
+        known = self._known()
+        named_ms = max(a.timestamp_ms for a in batch)
         texts = {a.text.digest: a.text for a in batch if a.text.digest not in known}
-        with writing(self._engine) as connection:
+        with writing(self.engine) as connection:
             bulk_insert(
                 connection, answer_texts, _TEXT_FIELDS,
                 # In one order, so that two processes never wait for each other in a circle.
-                [(digest, texts[digest].before, texts[digest].between) for digest in sorted(texts)],
-                "ON CONFLICT (digest) DO NOTHING",
+                [(digest, texts[digest].before, texts[digest].between, named_ms)
+                 for digest in sorted(texts)],
+                "ON CONFLICT (digest) DO UPDATE SET named_ms = excluded.named_ms",
             )  # fmt: skip
             bulk_insert(
                 connection, responses, _FIELDS, rows, "ON CONFLICT (request_id) DO NOTHING"
@@ -215,6 +230,14 @@ class SqlResponseLog:
         if len(known) + len(texts) > _TEXTS_KNOWN_MAX:
             known.clear()
         known.update(texts)
+
+    def _known(self) -> set[bytes]:
+        now_s = self._clock_s()
+        if self._texts_removed or now_s - self._known_since_s >= TEXT_KNOWN_S:
+            self._texts_removed = False
+            self._known_since_s = now_s
+            self._known_texts.clear()
+        return self._known_texts
 
 
 def answered(row: Sequence[Any]) -> AnsweredRecord:

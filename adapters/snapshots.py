@@ -8,22 +8,14 @@ Only events after the last watermark are written; a snapshot is the list of all 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
-from datetime import UTC, datetime
-from io import BytesIO
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
-from fsspec.core import url_to_fs
-from fsspec.implementations.local import LocalFileSystem
-from pydantic import ValidationError
 
-from adapters.durable_file import replace_file
+from adapters.snapshot_files import LATEST, SnapshotFiles, part_path
 from recommender.errors import NotFound, SnapshotDamaged
 from recommender.ports import Catalogue, EventStore
 from recommender.schemas import Columns
@@ -35,43 +27,55 @@ from recommender.snapshot import (
     PEOPLE,
     PERSON_SCHEMA,
     Snapshot,
-    SnapshotFile,
+    event_ends,
+    newest_event,
     snapshot_id,
 )
 from recommender.types import Movie, Person
-
-_LATEST = "manifests/latest.json"
 
 
 class Snapshots:
     """Takes and reads snapshots. One writer at a time: the callers hold a lease.
 
     Args:
-        url: fsspec URL or path of the root folder.
+        files: the root folder, or its URL.
         rows_per_file: events in one Parquet file at most.
     """
 
-    def __init__(self, url: str, rows_per_file: int = 1_000_000) -> None:
-        self._fs, self._root = url_to_fs(url)
+    def __init__(self, files: SnapshotFiles | str, rows_per_file: int = 1_000_000) -> None:
+        self.files = SnapshotFiles(files) if isinstance(files, str) else files
         self._rows_per_file = rows_per_file
 
-    def take(self, store: EventStore, catalogue: Catalogue, at_ms: int) -> Snapshot:
+    def take(
+        self, store: EventStore, catalogue: Catalogue, at_ms: int, begin_anew: bool = False
+    ) -> Snapshot:  # fmt: skip
         """Write what is new in the store; returns the last snapshot when nothing is.
 
         Starts over from the first event when the last snapshot is damaged or was taken of
         another store.
+
+        Raises:
+            SnapshotDamaged: it would start over, but the store has given away its first events,
+                which snapshots alone hold; `begin_anew` goes on without them.
+            SnapshotsUnavailable: the file system does not answer.
         """
         last, old = self._continued(store)
+        trimmed = store.trimmed().events
+        if last is None and trimmed and not begin_anew:
+            raise SnapshotDamaged(
+                "the last snapshot is missing, damaged or of another store, and the store no "
+                f"longer has its events up to number {trimmed}: put the snapshots back, or begin "
+                "anew without these events (`fairreel snapshot --begin-anew`)")
         files = list(last.of_kind(EVENTS)) if last else []
         written = {file.path for file in files}
         tables = [old]
         after = last.watermark_sequence if last else 0
         for table in self._new_events(store, after):
-            path = _part(EVENTS, at_ms, *_ends(table))
-            while path in written or (last is None and self._exists(path)):
+            path = part_path(EVENTS, at_ms, *event_ends(table))
+            while path in written or (last is None and self.files.exists(path)):
                 path = path.removesuffix(".parquet") + "-again.parquet"
             written.add(path)
-            files.append(self._write(EVENTS, path, table))
+            files.append(self.files.write_table(EVENTS, path, table))
             tables.append(table)
         events = pa.concat_tables(tables)
         movies = _table((asdict(movie) for movie in catalogue.movies()), MOVIE_SCHEMA)
@@ -79,19 +83,18 @@ class Snapshots:
         name = snapshot_id(events, movies, people)
         if last is not None and last.snapshot_id == name:
             return last
-        newest = _newest(events)
+        newest = newest_event(events)
         for kind, table in ((MOVIES, movies), (PEOPLE, people)):
             if table.num_rows:
-                path = _part(kind, at_ms, newest[0], newest[0], f"-{name[7:19]}")
-                files.append(self._write(kind, path, table, last.of_kind(kind) if last else []))
+                path = part_path(kind, at_ms, newest[0], newest[0], f"-{name[7:19]}")
+                known = last.of_kind(kind) if last else []
+                files.append(self.files.write_table(kind, path, table, known))
         snapshot = Snapshot(
             snapshot_id=name, created_at_ms=at_ms, files=tuple(files),
             watermark_sequence=newest[0], watermark_event_id=newest[1],
             watermark_timestamp_ms=newest[2], rows=events.num_rows,
         )  # fmt: skip
-        raw = snapshot.model_dump_json(indent=1).encode()
-        self._put(_manifest_path(name), raw)
-        self._put(_LATEST, raw)
+        self.files.put_manifest(snapshot, latest=True)
         return snapshot
 
     def latest(self) -> Snapshot | None:
@@ -100,16 +103,16 @@ class Snapshots:
         Raises:
             SnapshotDamaged: its manifest is not readable.
         """
-        return self._manifest(_LATEST)
+        return self.files.manifest(LATEST)
 
     def find(self, name: str) -> Snapshot:
-        """The snapshot of this id.
+        """The snapshot of this id, or what it was rewritten as when rows of it had to go.
 
         Raises:
             NotFound: there is none.
             SnapshotDamaged: its manifest is not readable.
         """
-        snapshot = self._manifest(_manifest_path(name))
+        snapshot = self.files.find(name)
         if snapshot is None:
             raise NotFound(f"no snapshot {name}")
         return snapshot
@@ -126,17 +129,22 @@ class Snapshots:
         Raises:
             SnapshotDamaged: a file is missing or not the one that was written.
         """
-        frame = self._read(snapshot, EVENTS, EVENT_SCHEMA).to_pandas()
+        frame = self.files.read_kind(snapshot, EVENTS).to_pandas()
         return frame if keep is None else keep(frame)
 
     def movies(self, snapshot: Snapshot) -> list[Movie]:
         """Its catalogue. Raises SnapshotDamaged as `read` does."""
-        rows = self._read(snapshot, MOVIES, MOVIE_SCHEMA).to_pylist()
+        rows = self.files.read_kind(snapshot, MOVIES).to_pylist()
         return [Movie(**{**row, "genres": tuple(row["genres"])}) for row in rows]
 
     def people(self, snapshot: Snapshot) -> list[Person]:
         """Its people. Raises SnapshotDamaged as `read` does."""
-        return [Person(**row) for row in self._read(snapshot, PEOPLE, PERSON_SCHEMA).to_pylist()]
+        return [Person(**row) for row in self.files.read_kind(snapshot, PEOPLE).to_pylist()]
+
+    def check(self, snapshot: Snapshot) -> None:
+        """Raises SnapshotDamaged unless every file of it is there as it was written."""
+        for file in snapshot.files:
+            self.files.read_table(file)
 
     def _continued(self, store: EventStore) -> tuple[Snapshot | None, pa.Table]:
         """The last snapshot and its events when the store goes on from there, else nothing."""
@@ -145,7 +153,7 @@ class Snapshots:
             last = self.latest()
             if last is None or not _same_store(store, last):
                 return None, fresh
-            return last, self._read(last, EVENTS, EVENT_SCHEMA)
+            return last, self.files.read_kind(last, EVENTS)
         except SnapshotDamaged:
             return None, fresh
 
@@ -153,59 +161,6 @@ class Snapshots:
         for frame in store.event_chunks(after, self._rows_per_file):
             if len(frame):
                 yield pa.Table.from_pandas(frame, EVENT_SCHEMA, preserve_index=False)
-
-    def _read(self, snapshot: Snapshot, kind: str, schema: pa.Schema) -> pa.Table:
-        tables = [schema.empty_table()]
-        for file in snapshot.of_kind(kind):
-            try:
-                content = self._fs.cat_file(self._at(file.path))
-            except FileNotFoundError as error:
-                raise SnapshotDamaged(f"{file.path} is missing") from error
-            if hashlib.sha256(content).hexdigest() != file.sha256:
-                raise SnapshotDamaged(f"{file.path} is not the file that was written")
-            tables.append(pq.read_table(pa.BufferReader(content), schema=schema))
-        return pa.concat_tables(tables)
-
-    def _write(
-        self, kind: str, path: str, table: pa.Table, known: Iterable[SnapshotFile] = ()
-    ) -> SnapshotFile:
-        """Write a file, unless one of the same bytes is known."""
-        buffer = BytesIO()
-        ids = {Columns.EVENT_ID, Columns.QUERY, "title"}
-        repeated = [name for name in table.column_names if name not in ids]
-        pq.write_table(table, buffer, compression="zstd", use_dictionary=repeated)
-        content = buffer.getvalue()
-        digest = hashlib.sha256(content).hexdigest()
-        for file in known:
-            if file.sha256 == digest:
-                return file
-        self._put(path, content)
-        return SnapshotFile.model_validate(
-            {"kind": kind, "path": path, "rows": table.num_rows, "sha256": digest}
-        )
-
-    def _put(self, path: str, content: bytes) -> None:
-        """Write a file so that it is either there in full or not at all."""
-        target = self._at(path)
-        if not isinstance(self._fs, LocalFileSystem):
-            self._fs.pipe_file(target, content)  # one put of an object store is atomic
-            return
-        Path(target).parent.mkdir(parents=True, exist_ok=True)
-        replace_file(Path(target), content)
-
-    def _manifest(self, path: str) -> Snapshot | None:
-        try:
-            return Snapshot.model_validate_json(self._fs.cat_file(self._at(path)))
-        except FileNotFoundError:
-            return None
-        except ValidationError as error:
-            raise SnapshotDamaged(f"{path}: {error}") from error
-
-    def _exists(self, path: str) -> bool:
-        return bool(self._fs.exists(self._at(path)))
-
-    def _at(self, path: str) -> str:
-        return f"{self._root.rstrip('/')}/{path}"
 
 
 def _same_store(store: EventStore, last: Snapshot) -> bool:
@@ -221,25 +176,3 @@ def _same_store(store: EventStore, last: Snapshot) -> bool:
 
 def _table(rows: Iterable[dict[str, Any]], schema: pa.Schema) -> pa.Table:
     return pa.Table.from_pylist(list(rows), schema)
-
-
-def _ends(table: pa.Table) -> tuple[int, int]:
-    sequences = table[Columns.SEQUENCE]
-    return sequences[0].as_py(), sequences[-1].as_py()
-
-
-def _newest(events: pa.Table) -> tuple[int, str, int]:
-    """Sequence and id of the last event, and the latest timestamp of all."""
-    if not events.num_rows:
-        return 0, "", 0
-    latest = int(events[Columns.TIMESTAMP].to_numpy().max())
-    return events[Columns.SEQUENCE][-1].as_py(), events[Columns.EVENT_ID][-1].as_py(), latest
-
-
-def _part(kind: str, at_ms: int, first: int, last: int, mark: str = "") -> str:
-    hour = datetime.fromtimestamp(at_ms / 1000, UTC).strftime("date=%Y-%m-%d/hour=%H")
-    return f"{kind}/{hour}/part-{first:012d}-{last:012d}{mark}.parquet"
-
-
-def _manifest_path(name: str) -> str:
-    return f"manifests/{name.replace(':', '-')}.json"

@@ -87,6 +87,8 @@ applied_events = Table(
     Column("timestamp_ms", BigInteger, nullable=False),
     Column("received_at_ms", BigInteger, nullable=False),
     Column("source", _text(64), nullable=False),
+    # Numbers of removed rows never come again: histories, snapshots and pages go by them.
+    sqlite_autoincrement=True,
 )
 interactions = Table(
     "interactions",
@@ -146,6 +148,31 @@ dead_letters = Table(
     Column("requeued_at_ms", BigInteger),
     Column("requeued_by", _text(128)),
     UniqueConstraint("cluster_id", "topic", "partition", "offset"),
+    sqlite_autoincrement=True,
+)
+# How far the numbers above had come at a time: what was stored before it is known by them, whatever
+# the clocks of those who sent it said.
+store_marks = Table(
+    "store_marks",
+    store_metadata,
+    Column("at_ms", BigInteger, primary_key=True, autoincrement=False),
+    Column("events_sequence", BigInteger, nullable=False),
+    Column("letters_sequence", BigInteger, nullable=False),
+)
+store_properties = Table(
+    "store_properties",
+    store_metadata,
+    Column("name", _text(64), primary_key=True),
+    Column("value", Text, nullable=False),
+)
+# People who were taken out: events of theirs up to a time don't come back. The id itself is gone.
+erasures = Table(
+    "erasures",
+    store_metadata,
+    Column("user_digest", _text(64), primary_key=True),
+    Column("until_ms", BigInteger, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("finished_at_ms", BigInteger),
 )
 movies = Table(
     "movies",
@@ -255,4 +282,8 @@ answer_texts = Table(
     Column("digest", LargeBinary(16), nullable=False, unique=True),
     Column("before", LargeBinary, nullable=False),
     Column("between", LargeBinary, nullable=False),
+    # When an answer with this text was last known to be written; newer ones may name it for as
+    # long as the writer remembers the text.
+    Column("named_ms", BigInteger),
+    Index("ix_answer_texts_named", "named_ms"),
 )

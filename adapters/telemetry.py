@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter as Counted
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from recommender.traffic import TrafficTotals
+from recommender.types import TopicPartition
 
 _REQUEST_BUCKETS_S = (
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
@@ -49,6 +50,7 @@ class PrometheusTelemetry:
             _FRESHNESS_BUCKETS_S)
         self._lag = self._gauge(
             "reco_consumer_lag", "Records not yet applied", "topic", "partition")
+        self._lagging: set[TopicPartition] = set()
         self._outbox_depth = self._gauge("reco_outbox_depth", "Events waiting in the outbox")
         self._relay_backlog = self._gauge(
             "reco_relay_backlog", "Accepted events that the outer bus has not acknowledged")
@@ -66,6 +68,8 @@ class PrometheusTelemetry:
         self._bodies_refused = self._counter(
             "reco_request_bodies_refused_total",
             "Requests answered 503: too many bodies were on their way")
+        self._trimmed = self._counter(
+            "reco_rows_trimmed_total", "Rows removed, kept long enough", "kind")
         self._limiter_failures = self._counter(
             "reco_rate_limiter_failures_total", "Requests let through: the limiter failed")
 
@@ -108,9 +112,13 @@ class PrometheusTelemetry:
         """Note how long an event took from acceptance to application."""
         self._freshness.observe(seconds)
 
-    def consumer_lag(self, topic: str, partition: int, records: int) -> None:
-        """Set how many records of a partition wait."""
-        self._lag.labels(topic, str(partition)).set(records)
+    def consumer_lag(self, behind: Mapping[TopicPartition, int]) -> None:
+        """Set how many records of each partition wait; those of other readers are not shown."""
+        for left in self._lagging - behind.keys():
+            self._lag.remove(left.topic, str(left.partition))
+        self._lagging = set(behind)
+        for place, records in behind.items():
+            self._lag.labels(place.topic, str(place.partition)).set(records)
 
     def relay_backlog(self, events: int) -> None:
         """Set how many events wait to be relayed."""
@@ -148,6 +156,10 @@ class PrometheusTelemetry:
     def body_refused(self) -> None:
         """Count a request refused because too many bodies were on their way."""
         self._bodies_refused.inc()
+
+    def rows_trimmed(self, kind: str, count: int) -> None:
+        """Count rows removed for their age."""
+        self._trimmed.labels(kind).inc(count)
 
     def rate_limiter_failed(self) -> None:
         """Count a request that passed because the limiter could not count it."""

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from benchmarks.server import free_port
+from benchmarks.ports import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
 SERVE = (sys.executable, "-c", "import app; app.serve()")
@@ -66,7 +66,7 @@ class Program:
         """
         self.launch()
         deadline = time.monotonic() + within_s
-        while not self._answers():
+        while not self.answers():
             code = self.process.poll()
             if code is not None or time.monotonic() > deadline:
                 self.kill()
@@ -95,6 +95,13 @@ class Program:
         if self._process is None:
             raise RuntimeError("not started")
         return self._process
+
+    def answers(self) -> bool:
+        """Whether it answers requests."""
+        try:
+            return self.ask("GET", "/health").status == 200
+        except _FAILURES:
+            return False
 
     def workers(self) -> list[int]:
         """Process ids of the workers, those that answer requests."""
@@ -154,12 +161,6 @@ class Program:
         if self.process.poll() is None and kind is None:
             self.terminate()
         self.kill()
-
-    def _answers(self) -> bool:
-        try:
-            return self.ask("GET", "/health").status == 200
-        except _FAILURES:
-            return False
 
 
 def send(connection: http.client.HTTPConnection, method: str, path: str, body: object = None,

@@ -11,7 +11,7 @@ from adapters.code_state import read_code_state
 from adapters.model_files import ModelFiles
 from adapters.snapshots import Snapshots
 from clock import now_ms
-from composition import open_model_files, open_store
+from composition import open_model_files, open_snapshots, open_store
 from recommender.bundle import ModelBundle
 from recommender.ports import AllowList, AuditLog, Catalogue, EventStore, JobLeases
 from recommender.provenance import CodeState
@@ -46,7 +46,7 @@ def open_training(settings: Settings, publishing: bool = True) -> Iterator[Train
     side = open_store(settings)
     try:
         yield TrainingParts(
-            side.store, side.catalogue, Snapshots(settings.snapshots()),
+            side.store, side.catalogue, open_snapshots(settings),
             open_model_files(settings, publishing), side.allow_list, side.leases, side.audit,
             read_code_state(REPOSITORY), now_ms,
         )  # fmt: skip

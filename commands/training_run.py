@@ -32,10 +32,10 @@ from recommender.types import AuditEntry, ModelRecord, ModelStatus, ServingChoic
 from recommender.weighting import UNWEIGHTED, Weighting
 from workers.held_lease import HeldLease
 from workers.retention import Retention
+from workers.snapshot_lease import snapshot_lease
 
-RETRAIN_LEASE, SNAPSHOT_LEASE = "retrain", "snapshot"
+RETRAIN_LEASE = "retrain"
 LEASE_S = 30.0
-_SNAPSHOT_WAIT_S = 120.0
 _FAR_FUTURE_MS = 2**62
 
 
@@ -68,19 +68,17 @@ class _Material:
     actor: str
 
 
-def take_snapshot(parts: TrainingParts, holder: str, on_lost: Callable[[], None]) -> Snapshot:
+def take_snapshot(
+    parts: TrainingParts, holder: str, on_lost: Callable[[], None], begin_anew: bool = False
+) -> Snapshot:
     """Take a snapshot under its lease, after the process that may be taking one.
 
     Raises:
         LeaseLost: another process held the lease for two minutes.
+        SnapshotDamaged: as `Snapshots.take` says.
     """
-    deadline = time.monotonic() + _SNAPSHOT_WAIT_S
-    while (token := parts.leases.acquire(SNAPSHOT_LEASE, holder, LEASE_S)) is None:
-        if time.monotonic() > deadline:
-            raise LeaseLost("another process has been taking a snapshot for too long")
-        time.sleep(0.2)
-    with HeldLease(parts.leases, SNAPSHOT_LEASE, token, LEASE_S, on_lost):
-        return parts.snapshots.take(parts.store, parts.catalogue, parts.clock())
+    with snapshot_lease(parts.leases, holder, on_lost):
+        return parts.snapshots.take(parts.store, parts.catalogue, parts.clock(), begin_anew)
 
 
 def train_and_publish(

@@ -7,14 +7,13 @@ from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
-from fsspec.core import split_protocol
-from fsspec.registry import get_filesystem_class
 from pydantic_settings import SettingsError
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from adapters.postgresql_engine import DRIVER
 from adapters.signing import open_verifier, public_key_file
+from composition import open_snapshots
 from settings import PREFIX, Settings
 
 # What libraries raise for URLs and key files that they cannot use.
@@ -37,7 +36,7 @@ def _found(settings: Settings) -> Iterator[str]:
         ("responses_url", settings.responses()),
     ):
         yield from _tried(name, lambda url=url: _database(url))  # type: ignore[misc]
-    yield from _tried("snapshots_url", lambda: _file_system(settings.snapshots()))
+    yield from _tried("snapshots_url", lambda: open_snapshots(settings))
     private = settings.signing_key()
     if private.exists():
         yield from _tried("signing_key_file", lambda: _private_key(private), private)
@@ -68,10 +67,6 @@ def _database(url: str) -> None:
         raise ValueError("SQLite needs a file")
     if parsed.drivername not in ("sqlite", "sqlite+pysqlite", "postgresql", DRIVER):
         raise ValueError(f"{parsed.drivername}: use sqlite or {DRIVER}")
-
-
-def _file_system(url: str) -> None:
-    get_filesystem_class(split_protocol(url)[0] or "file")
 
 
 def _private_key(file: Path) -> None:

@@ -79,3 +79,7 @@ class UnreadableImport(FairreelError):
 
 class SnapshotDamaged(FairreelError):
     """A file of a snapshot is missing or not the one that was written."""
+
+
+class SnapshotsUnavailable(FairreelError):
+    """The place of the snapshots does not answer, or what it needs is not installed."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Literal
 
 import numpy as np
@@ -14,8 +14,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from recommender.manifest import SNAPSHOT_ID_PATTERN
 from recommender.schemas import Columns
+from recommender.types import EventType
 
 EVENTS, MOVIES, PEOPLE = "events", "movies", "people"
+KINDS = (EVENTS, MOVIES, PEOPLE)
 _Count = Annotated[int, Field(ge=0)]
 _Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
@@ -36,6 +38,7 @@ PERSON_SCHEMA = pa.schema([
     ("user_id", pa.large_string()), ("gender", pa.large_string()), ("age", pa.int32()),
     ("occupation", pa.large_string()),
 ])  # fmt: skip
+SCHEMA_OF = {EVENTS: EVENT_SCHEMA, MOVIES: MOVIE_SCHEMA, PEOPLE: PERSON_SCHEMA}
 # When a placeholder was added depends on the order of events; what was learned about it does not.
 MOVIE_CONTENT = ("item_id", "title", "year", "genres", "placeholder")
 
@@ -88,6 +91,68 @@ def snapshot_id(events: pa.Table, movies: pa.Table, people: pa.Table) -> str:
     ):
         digest.update(f"{kind}:{table_sha256(table, columns)}\n".encode())
     return f"sha256:{digest.hexdigest()}"
+
+
+def without_browse_events(until: int) -> Callable[[str, pa.Table], pa.Table]:
+    """(kind, rows of a file) -> the rows but for views and searches up to a sequence number."""
+    gone = pa.array([EventType.VIEW.value, EventType.SEARCH.value], pa.large_string())
+
+    def keep(kind: str, rows: pa.Table) -> pa.Table:
+        if kind != EVENTS:
+            return rows
+        old = pc.less_equal(rows[Columns.SEQUENCE], until)
+        return rows.filter(pc.invert(pc.and_(old, pc.is_in(rows[Columns.TYPE], gone))))
+
+    return keep
+
+
+def files_to_join(
+    newest: Snapshot, snapshots: Sequence[Snapshot], rows_max: int
+) -> list[list[SnapshotFile]]:
+    """Runs of two or more files of events of the newest snapshot that can be one file each.
+
+    A run holds at most `rows_max` rows, of files with less than half as many each, and every
+    snapshot that has one of its files has all of them, in a row.
+    """
+    wholes = [[file.path for file in snapshot.of_kind(EVENTS)] for snapshot in snapshots]
+    ends = {paths[-1] for paths in wholes if paths}
+    runs: list[list[SnapshotFile]] = [[]]
+    for file in newest.of_kind(EVENTS):
+        small = file.rows < rows_max / 2
+        if not small or sum(f.rows for f in runs[-1]) + file.rows > rows_max:
+            runs.append([])
+        if small:
+            runs[-1].append(file)
+        if not small or file.path in ends:
+            runs.append([])
+    return [run for run in runs if len(run) > 1 and _whole_in_all(run, wholes)]
+
+
+def _whole_in_all(run: Sequence[SnapshotFile], wholes: Sequence[Sequence[str]]) -> bool:
+    paths = [file.path for file in run]
+    for whole in wholes:
+        if not any(path in whole for path in paths):
+            continue
+        if paths[0] not in whole:
+            return False
+        at = whole.index(paths[0])
+        if list(whole[at : at + len(paths)]) != paths:
+            return False
+    return True
+
+
+def event_ends(events: pa.Table) -> tuple[int, int]:
+    """Sequence numbers of the first and the last event of a table in their order."""
+    sequences = events[Columns.SEQUENCE]
+    return sequences[0].as_py(), sequences[-1].as_py()
+
+
+def newest_event(events: pa.Table) -> tuple[int, str, int]:
+    """Sequence and id of the last event, and the latest timestamp of all; zeros without one."""
+    if not events.num_rows:
+        return 0, "", 0
+    latest = int(events[Columns.TIMESTAMP].to_numpy().max())
+    return events[Columns.SEQUENCE][-1].as_py(), events[Columns.EVENT_ID][-1].as_py(), latest
 
 
 def table_sha256(table: pa.Table, columns: Sequence[str]) -> str:

@@ -137,6 +137,18 @@ class Applied:
 
 
 @dataclass(frozen=True, slots=True)
+class Trimmed:
+    """Sequence numbers up to which applied events were removed for their age; 0 for none.
+
+    All `events` up to the one, which are in snapshots; `browse_events` (views and searches) up to
+    the other, for good.
+    """
+
+    events: int = 0
+    browse_events: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Movie:
     """A film of the catalogue. A placeholder stands for an id seen in an event only."""
 

@@ -10,6 +10,7 @@ from hypothesis import settings
 
 from tests.databases_of_tests import KINDS, take_back_databases
 from tests.kafka.broker import Broker
+from tests.kafka.jars import class_path
 from tests.programs_of_system import find_program
 
 # A shared machine may be slow for a moment; a law is not broken by that.
@@ -17,8 +18,9 @@ settings.register_profile("fairreel", deadline=None, print_blob=True)
 settings.load_profile("fairreel")
 
 _NEEDS = "needs "
+_BROKER_NEEDS = ("java", "mvn", "setpriv")
 _LONG = ("kafka", "browser", "tests/test_end_to_end.py", "tests/test_e2e_crash.py",
-         "tests/test_commands.py")
+         "tests/test_commands.py", "tests/test_compose.py")
 
 
 def in_ci() -> bool:
@@ -40,7 +42,7 @@ def kind(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="session")
 def kafka_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     """One broker for the session, started by the first test that asks for it."""
-    _need(("java", "mvn", "setpriv"))
+    _need(_BROKER_NEEDS)
     with Broker(tmp_path_factory.mktemp("kafka")) as broker:
         yield broker
 
@@ -58,9 +60,19 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         _need(marker.args)
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Get the broker's jars before a test waits for them: tests are bounded in time."""
+    wanted = any("kafka_broker" in getattr(item, "fixturenames", ()) for item in session.items)
+    if wanted and not session.config.option.collectonly and not _missing(_BROKER_NEEDS):
+        class_path()
+
+
+def _missing(names: Sequence[str]) -> list[str]:
+    return [name for name in names if find_program(name) is None]
+
+
 def _need(names: Sequence[str]) -> None:
-    missing = [name for name in names if find_program(name) is None]
-    if missing:
+    if missing := _missing(names):
         pytest.skip(f"{_NEEDS}{', '.join(missing)}")
 
 

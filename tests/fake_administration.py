@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from recommender.errors import ModelRefused, NotFound, StoreUnavailable
@@ -16,6 +17,7 @@ from recommender.types import (
     ModelStatus,
     Role,
     ServingChoice,
+    TopicPartition,
 )
 
 
@@ -194,8 +196,9 @@ class CountingTelemetry:
     def freshness(self, seconds: float) -> None:
         self.gauges["freshness",] = seconds
 
-    def consumer_lag(self, topic: str, partition: int, records: int) -> None:
-        self.gauges["consumer_lag", topic, str(partition)] = records
+    def consumer_lag(self, behind: Mapping[TopicPartition, int]) -> None:
+        for place, records in behind.items():
+            self.gauges["consumer_lag", place.topic, str(place.partition)] = records
 
     def relay_backlog(self, events: int) -> None:
         self.gauges["relay_backlog",] = events
@@ -223,6 +226,9 @@ class CountingTelemetry:
 
     def body_refused(self) -> None:
         self.counted["body_refused",] += 1
+
+    def rows_trimmed(self, kind: str, count: int) -> None:
+        self.counted["rows_trimmed", kind] += count
 
     def rate_limiter_failed(self) -> None:
         self.counted["rate_limiter_failed",] += 1

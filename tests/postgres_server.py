@@ -9,11 +9,12 @@ import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import psycopg
 
-from benchmarks.server import free_port
+from benchmarks.ports import free_port
 from tests.programs_of_system import program
 
 USER = "fairreel"
@@ -28,7 +29,8 @@ class PostgresServer:
     text shows.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, options: Sequence[str] = ("-c", "max_connections=300")) -> None:
+        self._options = options
         self.folder = Path(tempfile.mkdtemp(prefix="fairreel-postgres-"))
         self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
@@ -48,8 +50,7 @@ class PostgresServer:
             self._process = subprocess.Popen(
                 [*self._as_user("--pdeathsig", "INT"), program("postgres"), "-D", self._data,
                  "-p", str(self.port), "-c", "listen_addresses=127.0.0.1",
-                 "-c", "unix_socket_directories=", "-c", "max_connections=300",
-                 "-c", "shared_buffers=64MB"],
+                 "-c", "unix_socket_directories=", "-c", "shared_buffers=64MB", *self._options],
                 stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, cwd="/",
             )  # fmt: skip
         deadline = time.monotonic() + _STARTED_WITHIN_S
@@ -70,6 +71,13 @@ class PostgresServer:
         """End it and remove its folder."""
         self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def require_password(self, password: str) -> None:
+        """From now on whoever comes in needs the password."""
+        with self.connect() as connection:
+            connection.execute(f"ALTER USER {USER} PASSWORD '{password}'")
+            (self.folder / "data" / "pg_hba.conf").write_text("host all all all scram-sha-256\n")
+            connection.execute("SELECT pg_reload_conf()")
 
     def url(self, database: str) -> str:
         """For SQLAlchemy."""

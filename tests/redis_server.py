@@ -7,11 +7,12 @@ import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import redis
 
-from benchmarks.server import free_port
+from benchmarks.ports import free_port
 from tests.programs_of_system import program
 
 _STARTED_WITHIN_S = 10.0
@@ -20,7 +21,8 @@ _STARTED_WITHIN_S = 10.0
 class RedisServer:
     """Keeps nothing on disk: counters need not survive it. It ends when who started it does."""
 
-    def __init__(self) -> None:
+    def __init__(self, options: Sequence[str] = ("--save", "", "--appendonly", "no")) -> None:
+        self._options = options
         self.folder = Path(tempfile.mkdtemp(prefix="fairreel-redis-"))
         self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
@@ -32,7 +34,7 @@ class RedisServer:
             self._process = subprocess.Popen(
                 [program("setpriv"), "--pdeathsig", "KILL", program("redis-server"),
                  "--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(self.folder),
-                 "--save", "", "--appendonly", "no"],
+                 *self._options],
                 stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
             )  # fmt: skip
         deadline = time.monotonic() + _STARTED_WITHIN_S

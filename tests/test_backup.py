@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.server import free_port
+from benchmarks.ports import free_port
 from commands.backup import back_up
 from commands.simulate import store_world
 from composition import open_store

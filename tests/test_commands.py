@@ -16,7 +16,7 @@ import pytest
 
 from adapters.database import open_database
 from adapters.response_log import SqlResponseLog
-from benchmarks.server import free_port
+from benchmarks.ports import free_port
 from commands.progress import ProgressBar, ProgressLines, progress_for, silent
 from commands.simulate import store_world, world_unfinished
 from composition import open_store

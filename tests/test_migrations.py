@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -186,3 +187,35 @@ def test_a_place_that_cannot_hold_a_database_is_unavailable(tmp_path: Path) -> N
 def test_a_database_in_memory_is_refused() -> None:
     with pytest.raises(ValueError, match="needs a file"):
         open_database("sqlite://", "store")
+
+
+def test_what_a_store_of_the_first_revision_holds_is_still_there(tmp_path: Path) -> None:
+    old = tmp_path / "old.db"
+    made = create_engine(f"sqlite:///{old}")
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.set_main_option("version_locations", str(MIGRATIONS / "store" / "versions"))
+    config.set_main_option("path_separator", "newline")
+    with made.begin() as connection:
+        config.attributes.update(connection=connection, database="store")
+        command.upgrade(config, "0001")
+        for n in (3, 7):
+            connection.execute(text(
+                "INSERT INTO applied_events VALUES (:n, :id, 1, 'rate', 'u', 'm', 4.5, NULL, NULL,"
+                " 1, 2, 'api')"), {"n": n, "id": f"event-{n}"})
+        connection.execute(text(
+            "INSERT INTO dead_letters VALUES (5, 'c', 't', 0, 9, 'k', x'ff', 'bad', 1, NULL, NULL)"
+        ))
+    made.dispose()
+    engine = open_database(f"sqlite:///{old}", "store")
+    with engine.begin() as connection:
+        assert connection.execute(text("SELECT sequence, event_id FROM applied_events")).all() == [
+            (3, "event-3"), (7, "event-7")]
+        assert connection.execute(text("SELECT sequence, value FROM dead_letters")).all() == [
+            (5, b"\xff")]
+        connection.execute(text("DELETE FROM applied_events"))
+        connection.execute(text(
+            "INSERT INTO applied_events (event_id, schema_version, type, user_id, timestamp_ms,"
+            " received_at_ms, source) VALUES ('new', 1, 'rate', 'u', 1, 2, 'api')"))
+        number = connection.execute(text("SELECT sequence FROM applied_events")).scalar()
+    assert number == 8

@@ -2,77 +2,32 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
-from pathlib import Path
-from typing import Any
+from contextlib import ExitStack
 
 import pytest
 
-from benchmarks.program import RUN, SERVE, Program
-from commands.keys import create_key
-from commands.simulate import store_world
-from commands.train import run_training
-from composition import open_store
-from recommender.types import Role
-from settings import Settings
+from benchmarks.program import RUN, Program
 from tests.databases_of_tests import NEEDS_POSTGRESQL, empty_database
 from tests.redis_server import RedisServer
-from tests.running_server import AT_MS, SMALL, soon
+from tests.replica_site import (
+    Site,
+    items,
+    listed,
+    models,
+    rate,
+    rated,
+    retrained_by,
+    shows_in_the_other_s_next_answer,
+)
+from tests.running_server import soon
 
 pytestmark = [NEEDS_POSTGRESQL, pytest.mark.needs_tool("redis-server")]
-
-
-class Site:
-    """A prepared store on PostgreSQL, and programs on it with data folders of their own."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.url = empty_database(folder, "postgresql")
-        self.shared = {
-            "store_url": self.url, "responses_url": self.url,
-            "registry_folder": str(folder / "registry"),
-            "signing_key_file": str(folder / "keys" / "signing.pem"),
-            "rate_limit_per_minute": "1000000",
-        }  # fmt: skip
-        settings = Settings(data_folder=folder / "prepared", **self.shared)
-        with closing(open_store(settings)) as side:
-            store_world(SMALL, side.store, side.catalogue, side.imports, AT_MS)
-            _, secret = create_key(side.api_keys, side.audit, Role.ADMIN, "tests", AT_MS)
-        self.admin = {"Authorization": f"Bearer {secret}"}
-        assert run_training(settings, lambda line: None, "tests", "tests") == 0
-
-    def program(self, name: str, command: tuple[str, ...] = SERVE, **changes: str) -> Program:
-        values = {**self.shared, "data_folder": str(self.folder / name), **changes}
-        return Program(values, self.folder / f"{name}.output", command)
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
     return Site(tmp_path_factory.mktemp("site"))
-
-
-def listed(program: Program, user: str) -> dict[str, Any]:
-    answer = program.ask("GET", f"/recommend?user_id={user}")
-    assert answer.status == 200
-    found: dict[str, Any] = answer.json()
-    return found
-
-
-def items(answer: dict[str, Any]) -> list[str]:
-    return [one["item_id"] for one in answer["recommendations"]]
-
-
-def rate(program: Program, user: str, item: str, **more: Any) -> None:
-    body = {"user_id": user, "item_id": item, "rating": 4.5, **more}
-    answer = program.ask("POST", "/rate", body)
-    assert (answer.status, answer.json()["duplicate"]) == (200, False)
-
-
-def rated(program: Program, user: str) -> set[str]:
-    answer = program.ask("GET", f"/users/{user}/history")
-    return {entry["item_id"] for entry in answer.json()["history"]}
 
 
 def test_the_program_runs_with_all_three_databases_on_postgresql(site: Site) -> None:
@@ -127,16 +82,8 @@ def test_a_rating_applied_by_one_shows_in_the_other_s_next_answer(
 ) -> None:
     one, other = replicas
     for user in ("u1", "u2", "u3"):
-        for taking, answering in ((one, other), (other, one)):
-            before = listed(answering, user)
-            assert items(listed(answering, user)) == items(before)
-            film = items(before)[0]
-            rate(taking, user, film)
-            soon(lambda t=taking, u=user, f=film: f in rated(t, u))  # type: ignore[misc]
-            after = listed(answering, user)
-            assert film not in items(after)
-            trace = after["provenance"]["request_id"]
-            soon(lambda t=taking, r=trace: t.ask("GET", f"/trace/{r}").status == 200)  # type: ignore[misc]
+        shows_in_the_other_s_next_answer(one, other, user)
+        shows_in_the_other_s_next_answer(other, one, user)
 
 
 def test_what_a_killed_replica_accepted_is_applied_once_when_it_is_back(
@@ -152,9 +99,7 @@ def test_what_a_killed_replica_accepted_is_applied_once_when_it_is_back(
     soon(lambda: set(films[30:]) <= rated(other, "u7"))
     one.start()
     soon(lambda: set(films) <= rated(other, "u7"))
-    settings = Settings(data_folder=site.folder / "prepared", **site.shared)
-    with closing(open_store(settings)) as side:
-        ids = [e for chunk in side.store.event_chunks(0, 10_000) for e in chunk["event_id"]]
+    ids = site.event_ids()
     assert sum(name.startswith("event-") for name in ids) == len(films)
     assert len(ids) == len(set(ids))
 
@@ -163,31 +108,12 @@ def test_one_of_two_trains_and_both_serve_the_new_model(
     site: Site, replicas: tuple[Program, Program]
 ) -> None:
     known = {m["version_id"] for m in models(replicas[0], site)}
-    threads = [
-        threading.Thread(target=p.ask, args=("POST", "/models/retrain", None, site.admin))
-        for p in replicas
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-    def outcomes() -> list[str] | None:
-        told = [p.ask("GET", "/models", headers=site.admin).json()["retrain"] for p in replicas]
-        done = [one["outcome"] for one in told if not one["running"] and one["outcome"]]
-        return sorted(done) if len(done) == 2 else None
-
-    assert soon(outcomes, within_s=60) == ["busy", "published"]
+    assert retrained_by(replicas, site) == ["busy", "published"]
     new = [m for m in models(replicas[0], site) if m["version_id"] not in known]
     assert len(new) == 3
     (serving,) = (m["version_id"] for m in new if m["status"] == "serving")
     for program in replicas:
         soon(lambda p=program: p.ask("GET", "/health").json()["model"]["version"] == serving)  # type: ignore[misc]
-
-
-def models(program: Program, site: Site) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = program.ask("GET", "/models", headers=site.admin).json()["models"]
-    return found
 
 
 def test_replicas_share_one_limit(site: Site) -> None:

@@ -19,7 +19,7 @@ from recommender.errors import NotFound, SnapshotDamaged
 from recommender.ports import Catalogue, EventStore
 from recommender.schemas import Columns, event_frame
 from recommender.snapshot import Snapshot
-from recommender.types import Movie, Person
+from recommender.types import Movie, Person, Trimmed
 
 NOON = 1_795_262_400_000  # 2026-11-21T12:00Z
 HOUR = 3_600_000
@@ -46,6 +46,10 @@ class Store:
     def __init__(self, rows: list[Row], first: int = 1, step: int = 1) -> None:
         self.rows = rows
         self.first, self.step = first, step
+        self.gone = Trimmed()
+
+    def trimmed(self) -> Trimmed:
+        return self.gone
 
     def event_chunks(self, after_sequence: int, rows: int) -> Iterator[pd.DataFrame]:
         numbered = [(self.first + self.step * n, r) for n, r in enumerate(self.rows)]

@@ -7,6 +7,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from adapters.telemetry import PrometheusTelemetry
 from recommender.ports import Telemetry
+from recommender.types import TopicPartition
 from tests.web_world import NOW_MS, Clock
 
 
@@ -27,7 +28,8 @@ def test_every_metric_of_the_contract_is_there_under_its_name() -> None:
     telemetry.events_duplicate(1)
     telemetry.events_dead_lettered(4)
     telemetry.freshness(0.2)
-    telemetry.consumer_lag("ratings", 1, 7)
+    telemetry.consumer_lag({TopicPartition("ratings", 1): 3, TopicPartition("ratings", 0): 2})
+    telemetry.consumer_lag({TopicPartition("ratings", 1): 7})
     telemetry.outbox_depth(5)
     telemetry.serving_model("knn", 3, "20261121T003000Z", NOW_MS)
     telemetry.model_refused("signature")
@@ -46,6 +48,7 @@ def test_every_metric_of_the_contract_is_there_under_its_name() -> None:
     assert found["reco_events_dead_lettered_total",] == 4
     assert found["reco_event_freshness_seconds_count",] == 1
     assert found["reco_consumer_lag", "partition=1", "topic=ratings"] == 7
+    assert ("reco_consumer_lag", "partition=0", "topic=ratings") not in found
     assert found["reco_outbox_depth",] == 5
     assert found["reco_model_info", "name=knn", "version=3", "version_id=20261121T003000Z"] == 1
     assert found["reco_model_refused_total", "cause=signature"] == 1

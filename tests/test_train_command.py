@@ -19,7 +19,6 @@ from commands.training_log import TrainingLog
 from commands.training_parts import open_training
 from commands.training_run import (
     RETRAIN_LEASE,
-    SNAPSHOT_LEASE,
     TrainingOptions,
     train_and_publish,
 )
@@ -43,6 +42,7 @@ from tests.training_world import (
 from tests.worker_fakes import KeptAudit, KeptTelemetry
 from workers.held_lease import HeldLease
 from workers.retrain import Retrainer
+from workers.snapshot_lease import SNAPSHOT_LEASE
 
 __all__ = ["settings", "side"]  # fixtures
 ROOT = Path(__file__).parent.parent

@@ -215,12 +215,12 @@ class IngestWorker:
             return
         self._next_lag_s = now_s + _LAG_EVERY_S
         ends = self._bus.end_offsets(self._topics)
-        total = 0
-        for partition in self._followed or ():
-            behind = max(0, ends.get(partition, 0) - consumer.position(partition))
-            self._telemetry.consumer_lag(partition.topic, partition.partition, behind)
-            total += behind
-        self.behind = total
+        behind = {
+            partition: max(0, ends.get(partition, 0) - consumer.position(partition))
+            for partition in self._followed or ()
+        }
+        self._telemetry.consumer_lag(behind)
+        self.behind = sum(behind.values())
 
 
 def offsets_group(group: str, cluster_id: str) -> str:

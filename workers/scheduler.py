@@ -35,6 +35,8 @@ JOBS = (
     Job("retrain", interval="retrain_interval_s", misfire_grace_s=600),
     Job("snapshot", interval="snapshot_interval_s", misfire_grace_s=600),
     Job("retention", interval=3_600.0, misfire_grace_s=600),
+    Job("trim_outbox", interval=3_600.0, misfire_grace_s=600),
+    Job("trim_store", interval=3_600.0, misfire_grace_s=600),
     Job("queue_gauges", interval=1.0, misfire_grace_s=5, quiet=True),
     Job("foreign_changes", interval=1.0, misfire_grace_s=5, quiet=True),
     Job("cards", interval=5.0, misfire_grace_s=5, quiet=True),

@@ -119,7 +119,7 @@ def following_rows(interactions: Interactions, by_step: Float64s, from_factor: F
                    to_factor: Float64s, keep: int) -> sp.csr_matrix:
     """Row a, column b: from_factor[a] * sum of by_step[distance] over all places of b after a.
 
-    Each place of b counts by the weight of its entry.
+    Each place counts by the weight of its entry.
 
     Args:
         by_step: float64 of shape (window + 1,), what a follower so many steps later adds; all

@@ -16,6 +16,7 @@ from recommender.types import (
     Message,
     Record,
     TopicPartition,
+    Trimmed,
     Unsent,
 )
 
@@ -248,6 +249,10 @@ class EventStore(Protocol):
 
     def last_sequence(self) -> int:
         """Sequence number of the newest applied event, 0 for an empty store."""
+        ...
+
+    def trimmed(self) -> Trimmed:
+        """How far events were removed for their age; the state that followed from them stays."""
         ...
 
     def counts(self) -> dict[str, int]:

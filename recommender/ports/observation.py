@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from recommender.program_state import JobState, PartState
 from recommender.traffic import TrafficMinute
-from recommender.types import AnsweredRecord
+from recommender.types import AnsweredRecord, TopicPartition
 
 
 class ResponseLog(Protocol):
@@ -79,8 +79,8 @@ class Telemetry(Protocol):
         """From acceptance to application of an event."""
         ...
 
-    def consumer_lag(self, topic: str, partition: int, records: int) -> None:
-        """Records of a partition not yet applied."""
+    def consumer_lag(self, behind: Mapping[TopicPartition, int]) -> None:
+        """Records not yet applied, of each partition that this process reads now, and no other."""
         ...
 
     def relay_backlog(self, events: int) -> None:
@@ -119,6 +119,10 @@ class Telemetry(Protocol):
 
     def body_refused(self) -> None:
         """A request answered 503: too many threads waited for bodies."""
+        ...
+
+    def rows_trimmed(self, kind: str, count: int) -> None:
+        """Rows removed because they were kept long enough."""
         ...
 
     def rate_limiter_failed(self) -> None:
