@@ -16,17 +16,25 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from flask import Flask
 
 from adapters.json_log import configure_json_log
+from adapters.outputs import OutputFolder
 from adapters.response_log import SqlResponseLog
 from adapters.session_secret import open_session_secret
 from adapters.telemetry import PrometheusTelemetry
 from clock import now_ms
-from composition import StoreSide, open_model_files, open_response_log, open_store
+from composition import (
+    StoreSide,
+    open_model_files,
+    open_response_log,
+    open_store,
+    reranking_of,
+)
 from events_composition import EventSide, open_events, refuse_to_leave_events
 from recommender.bundle import ModelBundle
 from recommender.errors import ModelRefused
 from recommender.kept import KeptUsers
 from recommender.ports import ApiKeys, Catalogue
 from recommender.serving import EncodedUser, similar
+from recommender.serving_configuration import Reranking
 from recommender.serving_state import ServedModel, ServingState
 from recommender.traffic import TrafficHistory
 from recommender.types import Applied, History, ModelRecord
@@ -37,13 +45,15 @@ from web import documentation, recommend
 from web.application import create_app
 from web.body_slots import BodySlots
 from web.cards import Cards
+from web.lists import Lists
+from web.model_lists import ModelLists
 from web.pages import visitor_pages
-from web.recommend import Lists
 from web.recommendation_answer import EncodedAnswer
 from web.request_context import add_request_id
 from web.services import Services, WebOptions
 from web.surface import Register
 from web.turns import PatientAuditLog, PatientOutbox, Turns, patiently
+from workers.audit import AuditJob, DroppedAnswers
 from workers.bus_watch import BusWatch
 from workers.foreign_changes import ForeignChanges
 from workers.ingest import INGEST, IngestWorker, offsets_group
@@ -77,6 +87,7 @@ class Application:
     watch: ModelWatch[ModelBundle]
     retrainer: Retrainer
     snapshot: SnapshotJob
+    audit: AuditJob
     scheduler: BackgroundScheduler
 
     def start(self) -> None:
@@ -101,6 +112,7 @@ class Application:
             self.scheduler.shutdown(wait=False)
         for name, stop in (
             ("retrain", self.retrainer.stop), ("snapshot", self.snapshot.stop),
+            ("audit", self.audit.stop),
             ("ingest", self.ingest.stop),
             *(() if self.relay is None else (("relay", self.relay.stop),)),
             *(() if self.bus_watch is None else (("bus watch", self.bus_watch.stop),)),
@@ -128,10 +140,12 @@ class _Parts:
     watch: ModelWatch[ModelBundle]
     retrainer: Retrainer
     snapshot: SnapshotJob
+    audit: AuditJob
     kept: KeptUsers[EncodedUser, EncodedAnswer]
     load: Callable[[str], History]
     cards: Cards
     turns: Turns
+    reranking: Reranking
 
 
 def compose(settings: Settings, further_topics: Iterable[Register] = ()) -> Application:
@@ -140,6 +154,7 @@ def compose(settings: Settings, further_topics: Iterable[Register] = ()) -> Appl
     `further_topics` add routes.
 
     Raises:
+        InvalidField: the settings name an unknown reranker.
         StoreUnavailable: a database cannot be opened.
         EventsLeftBehind: the bus was changed too early.
     """
@@ -153,7 +168,7 @@ def compose(settings: Settings, further_topics: Iterable[Register] = ()) -> Appl
     return Application(
         _flask(parts, program, further_topics), parts.side, parts.events, parts.responses,
         ingest, _relay(parts), parts.bus_watch, parts.watch, parts.retrainer, parts.snapshot,
-        scheduler,
+        parts.audit, scheduler,
     )
 
 
@@ -168,15 +183,18 @@ def _open(settings: Settings) -> _Parts:
     load, newest_version = side.store.history, side.store.history_version
     if side.remote:
         load, newest_version = turns.patient(load), turns.patient(newest_version)
+    responses = open_response_log(settings)
+    dropped = DroppedAnswers(responses.dropped, 1000 * settings.audit_window_s)
     return _Parts(
         settings, side, events, None if events.queue is None else BusWatch(events.bus),
-        open_response_log(settings), telemetry, state,
+        responses, telemetry, state,
         _model_watch(settings, side, state, telemetry),
         Retrainer(_child("train", "--json"), settings.training_timeout_s, telemetry, side.audit,
                   now_ms),
         SnapshotJob(_child("snapshot", "--json"), settings.training_timeout_s),
+        AuditJob(_child("audit", "--json"), settings.audit_timeout_s, dropped, telemetry, now_ms),
         KeptUsers(load, settings.kept_users_max, newest_version if settings.replicas > 1 else None),
-        load, cards, turns,
+        load, cards, turns, reranking_of(settings, now_ms),
     )
 
 
@@ -197,24 +215,25 @@ def _flask(parts: _Parts, program: Workers, further_topics: Iterable[Register]) 
         bus_problem=(parts.bus_watch or parts.events.bus).problem,
         metrics_registry=parts.telemetry.registry, now_ms=now_ms,
         review=side.review, requeue=Requeuer(side.review, parts.events.bus, side.audit, now_ms),
-        program=program,
+        program=program, audits=OutputFolder(parts.settings.outputs_folder),
     )
     lists = Lists(parts.kept, parts.load, parts.cards, parts.state,
-                  parts.settings.kept_lists)
+                  parts.settings.kept_lists, parts.reranking)
+    models = ModelLists(side.allow_list, lists, turns.patient(_loader(parts.settings)))
     flask = create_app(services, _web_options(parts.settings),
-                       [recommend.topic(lists), _front(parts, lists), *further_topics],
-                       turns.given_up)
+                       [recommend.topic(lists, models), _front(parts, lists, models),
+                        *further_topics], turns.given_up)
     slots = BodySlots(parts.settings.body_threads(), parts.telemetry.body_refused)
     in_turn = turns.wrap(flask.wsgi_app)
     flask.wsgi_app = slots.wrap(in_turn)  # type: ignore[method-assign,assignment]
     return flask
 
 
-def _front(parts: _Parts, lists: Lists) -> Register:
+def _front(parts: _Parts, lists: Lists, models: ModelLists) -> Register:
     """What stands at /."""
     if not parts.settings.visitor_pages:
         return documentation.at_root
-    return visitor_pages.topic(lists, parts.cards, _loader(parts.settings))
+    return visitor_pages.topic(lists, parts.cards, models)
 
 
 def _ingest(parts: _Parts, foreign: ForeignChanges) -> IngestWorker:
@@ -248,6 +267,7 @@ def _scheduler(parts: _Parts, foreign: ForeignChanges, runs: JobRuns,
         "model_watch": parts.watch.check,
         "retrain": lambda: parts.retrainer.request("schedule", "scheduler"),
         "snapshot": parts.snapshot.run,
+        "audit": parts.audit.run,
         "retention": _retention(settings, side).run,
         "trim_outbox": open_outbox_trim(settings, side, parts.events.engine, parts.telemetry).run,
         "trim_store": open_store_trim(
@@ -259,14 +279,16 @@ def _scheduler(parts: _Parts, foreign: ForeignChanges, runs: JobRuns,
     }
     if settings.replicas > 1:
         schedule = SharedSchedule(side.leases, f"{socket.gethostname()}:{os.getpid()}")
-        for job, seconds in (("retrain", settings.retrain_interval_s), ("trim_store", 3_600.0)):
+        for job, seconds in (("retrain", settings.retrain_interval_s), ("trim_store", 3_600.0),
+                             ("audit", settings.audit_interval_s)):
             actions[job] = schedule.shared(job, seconds, actions[job])
     records = side.allow_list.records()
     last_ms = records[0].created_at_ms if records else None
     delays = {"retrain": first_delay_s(last_ms, now_ms(), settings.retrain_interval_s),
               "traffic": 0.0}
     intervals = {"retrain_interval_s": settings.retrain_interval_s,
-                 "snapshot_interval_s": settings.snapshot_interval_s}
+                 "snapshot_interval_s": settings.snapshot_interval_s,
+                 "audit_interval_s": settings.audit_interval_s}
     return build_scheduler(actions, intervals, delays, runs=runs)
 
 
@@ -326,5 +348,6 @@ def _web_options(settings: Settings) -> WebOptions:
         session_secret=open_session_secret(settings.session_secret()),
         session_s=settings.session_s,
         cookies_secure=settings.cookies_over_https(),
+        diversity_max=settings.diversity_max,
         settings=settings_in_force(settings),
     )

@@ -11,6 +11,9 @@ from recommender.arrays import Bools, Float64s, Int32s, Int64s
 from recommender.bundle import ModelBundle
 from recommender.interactions import Interactions
 from recommender.metrics import Measured
+from recommender.rerank.chain import AS_RANKED, RerankChain
+from recommender.rerank.conditions import Conditions
+from recommender.rerank.seeds import seed_of
 from recommender.serving import (
     EncodedUser,
     Recommendation,
@@ -31,6 +34,7 @@ class Evaluation:
     where no genre is known. from_model: share of the shown films that are the model's own and no
     filling. list_gains: float64 of shape (n_lists,), NDCG@k of each list, in the order of the
     split's users. shown: int64 of shape (n_lists, k), index among the active films, -1 for none.
+    list_diversity: float64 of shape (n_lists,), NaN for a list that has none.
     """
 
     k: int
@@ -47,6 +51,7 @@ class Evaluation:
     from_model: float
     list_gains: Float64s = field(repr=False, compare=False)
     shown: Int64s = field(repr=False, compare=False)
+    list_diversity: Float64s = field(repr=False, compare=False)
 
     def ndcg_of(self, rows: Bools) -> float:
         """Mean NDCG@k of those lists where `rows` (bool of shape (n_lists,)) holds, 0 of none."""
@@ -80,24 +85,38 @@ def bundle_places(bundle: ModelBundle, interactions: Interactions) -> Int32s:
     return np.array([find(item_id, -1) for item_id in interactions.item_ids], np.int32)
 
 
-def recommend_all(bundle: ModelBundle, histories: Interactions, users: Int32s,
-                  k: int) -> list[Recommendation]:
-    """The list that /recommend gives to each of the users for that history."""
+def recommend_all(bundle: ModelBundle, histories: Interactions, users: Int32s, k: int,
+                  chain: RerankChain = AS_RANKED, period: int = 0,
+                  exposures: Float64s | None = None) -> list[Recommendation]:
+    """The list that /recommend gives to each of the users for that history.
+
+    Args:
+        chain: reorders what the model ranks.
+        period: the number of the period whose draws are made; see `rerank.seeds`.
+        exposures: float64 of shape (n_items,) of the bundle, how often each film was shown.
+    """
     places = bundle_places(bundle, histories)
     options = RecommendOptions(k=k)
-    return [recommend_encoded(bundle, encode_user(bundle, histories, user, places), options)
-            for user in users.tolist()]
+    ids = histories.user_ids
+    return [
+        recommend_encoded(
+            bundle, encode_user(bundle, histories, user, places), options, chain,
+            Conditions(seed_of(ids[user], period) if chain.draws else 0, exposures))
+        for user in users.tolist()
+    ]
 
 
-def evaluate(bundle: ModelBundle, split: Split, active: Interactions, k: int = 10) -> Evaluation:
+def evaluate(bundle: ModelBundle, split: Split, active: Interactions, k: int = 10,
+             chain: RerankChain = AS_RANKED) -> Evaluation:
     """Rank all films for each user of the split and look where what they took later is.
 
     Args:
         split: histories and targets, in terms of its own films.
         active: its films with an entry are the catalogue for coverage and Gini. Same films as
             the split's training part.
+        chain: reorders what the model ranks, as in serving; nothing was shown before.
     """
-    lists = recommend_all(bundle, split.histories, split.users, k)
+    lists = recommend_all(bundle, split.histories, split.users, k, chain)
     place = {item_id: index for index, item_id in enumerate(split.training.item_ids)}
     shown = metrics.with_places(
         [[place.get(item_id, -1) for item_id in answer.item_ids] for answer in lists], k)
@@ -108,6 +127,7 @@ def evaluate(bundle: ModelBundle, split: Split, active: Interactions, k: int = 1
     among_active = np.where(is_active, np.cumsum(is_active) - 1, -1)
     shown_active = np.where(shown >= 0, among_active[shown], -1)
     n_active, n_shown = int(is_active.sum()), sum(len(answer.item_ids) for answer in lists)
+    diversity = _diversity(bundle, split.training.item_ids, shown)
     mean = metrics.mean_with_interval
     return Evaluation(
         k=k, n_lists=len(lists), active_items=n_active,
@@ -118,17 +138,16 @@ def evaluate(bundle: ModelBundle, split: Split, active: Interactions, k: int = 1
         gini=metrics.exposure_interval(shown_active, n_active, metrics.gini),
         novelty=mean(metrics.novelty(
             shown, split.training.item_counts(), split.training.n_users)),
-        diversity=mean(_diversity(bundle, split.training.item_ids, shown)),
+        diversity=mean(diversity[~np.isnan(diversity)]),
         from_model=sum(answer.from_model for answer in lists) / n_shown if n_shown else 0.0,
-        list_gains=list_gains, shown=shown_active,
+        list_gains=list_gains, shown=shown_active, list_diversity=diversity,
     )
 
 
 def _diversity(bundle: ModelBundle, item_ids: tuple[str, ...], shown: Int64s) -> Float64s:
-    """Of the lists that have one."""
+    """Of each list, NaN for one that has none."""
     find, masks = bundle.index.get, bundle.catalogue.genre_masks
     places = np.array([find(item_id, -1) for item_id in item_ids], np.int64)
     of_films = np.zeros((len(masks), len(places)), np.bool_)
     of_films[:, places >= 0] = masks[:, places[places >= 0]]
-    found = metrics.intra_list_diversity(shown, of_films)
-    return found[~np.isnan(found)]
+    return metrics.intra_list_diversity(shown, of_films)
