@@ -39,7 +39,7 @@ class SequentialConfig:
     target_half_life: float = hyperparameter(0.5, least=0.01)
     """Films after which a film still to come counts half in the target. Changes results."""
     regularization: float = hyperparameter(0.7, least=0.001)
-    """Ridge penalty as a multiple of the mean number of entries per film. Changes results."""
+    """Ridge penalty as a multiple of the mean number of entries per film taken. Changes results."""
     to_power: float = hyperparameter(0.25, least=0)
     """Power of its popularity that divides a film's score. More gives wider coverage. Changes
     results."""
@@ -67,7 +67,8 @@ def closed_form(interactions: Interactions, config: SequentialConfig) -> Blocks:
     factor = np.maximum(counts, 1).astype(np.float64) ** -config.to_power
     decays = [decay_of(half_life) for half_life in (
         config.short_half_life, config.middle_half_life, config.long_half_life)]
-    penalty = config.regularization * max(len(interactions.items), 1) / max(len(counts), 1)
+    taken = max(np.count_nonzero(counts), 1)
+    penalty = config.regularization * max(len(interactions.items), 1) / taken
     most_taken = np.argsort(-counts, kind="stable")[:config.dense_items]
     head: Int32s = np.sort(most_taken[counts[most_taken] > 0]).astype(np.int32)
     tables = _solved(interactions, head, decays, penalty, factor, config)
