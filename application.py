@@ -21,13 +21,20 @@ from adapters.response_log import SqlResponseLog
 from adapters.session_secret import open_session_secret
 from adapters.telemetry import PrometheusTelemetry
 from clock import now_ms
-from composition import StoreSide, open_model_files, open_response_log, open_store
+from composition import (
+    StoreSide,
+    open_model_files,
+    open_response_log,
+    open_store,
+    reranking_of,
+)
 from events_composition import EventSide, open_events, refuse_to_leave_events
 from recommender.bundle import ModelBundle
 from recommender.errors import ModelRefused
 from recommender.kept import KeptUsers
 from recommender.ports import ApiKeys, Catalogue
 from recommender.serving import EncodedUser, similar
+from recommender.serving_configuration import Reranking
 from recommender.serving_state import ServedModel, ServingState
 from recommender.traffic import TrafficHistory
 from recommender.types import Applied, History, ModelRecord
@@ -38,8 +45,9 @@ from web import documentation, recommend
 from web.application import create_app
 from web.body_slots import BodySlots
 from web.cards import Cards
+from web.lists import Lists
+from web.model_lists import ModelLists
 from web.pages import visitor_pages
-from web.recommend import Lists
 from web.recommendation_answer import EncodedAnswer
 from web.request_context import add_request_id
 from web.services import Services, WebOptions
@@ -137,6 +145,7 @@ class _Parts:
     load: Callable[[str], History]
     cards: Cards
     turns: Turns
+    reranking: Reranking
 
 
 def compose(settings: Settings, further_topics: Iterable[Register] = ()) -> Application:
@@ -145,6 +154,7 @@ def compose(settings: Settings, further_topics: Iterable[Register] = ()) -> Appl
     `further_topics` add routes.
 
     Raises:
+        InvalidField: the settings name an unknown reranker.
         StoreUnavailable: a database cannot be opened.
         EventsLeftBehind: the bus was changed too early.
     """
@@ -184,7 +194,7 @@ def _open(settings: Settings) -> _Parts:
         SnapshotJob(_child("snapshot", "--json"), settings.training_timeout_s),
         AuditJob(_child("audit", "--json"), settings.audit_timeout_s, dropped, telemetry, now_ms),
         KeptUsers(load, settings.kept_users_max, newest_version if settings.replicas > 1 else None),
-        load, cards, turns,
+        load, cards, turns, reranking_of(settings, now_ms),
     )
 
 
@@ -208,21 +218,22 @@ def _flask(parts: _Parts, program: Workers, further_topics: Iterable[Register]) 
         program=program, audits=OutputFolder(parts.settings.outputs_folder),
     )
     lists = Lists(parts.kept, parts.load, parts.cards, parts.state,
-                  parts.settings.kept_lists)
+                  parts.settings.kept_lists, parts.reranking)
+    models = ModelLists(side.allow_list, lists, turns.patient(_loader(parts.settings)))
     flask = create_app(services, _web_options(parts.settings),
-                       [recommend.topic(lists), _front(parts, lists), *further_topics],
-                       turns.given_up)
+                       [recommend.topic(lists, models), _front(parts, lists, models),
+                        *further_topics], turns.given_up)
     slots = BodySlots(parts.settings.body_threads(), parts.telemetry.body_refused)
     in_turn = turns.wrap(flask.wsgi_app)
     flask.wsgi_app = slots.wrap(in_turn)  # type: ignore[method-assign,assignment]
     return flask
 
 
-def _front(parts: _Parts, lists: Lists) -> Register:
+def _front(parts: _Parts, lists: Lists, models: ModelLists) -> Register:
     """What stands at /."""
     if not parts.settings.visitor_pages:
         return documentation.at_root
-    return visitor_pages.topic(lists, parts.cards, _loader(parts.settings))
+    return visitor_pages.topic(lists, parts.cards, models)
 
 
 def _ingest(parts: _Parts, foreign: ForeignChanges) -> IngestWorker:
@@ -337,5 +348,6 @@ def _web_options(settings: Settings) -> WebOptions:
         session_secret=open_session_secret(settings.session_secret()),
         session_s=settings.session_s,
         cookies_secure=settings.cookies_over_https(),
+        diversity_max=settings.diversity_max,
         settings=settings_in_force(settings),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from sqlalchemy import Engine
@@ -22,6 +23,8 @@ from adapters.snapshot_files import SnapshotFiles
 from adapters.snapshots import Snapshots
 from adapters.sqlite_engine import CACHE_KIB
 from recommender.bundle import ModelBundle
+from recommender.rerank.chain import chain_of
+from recommender.serving_configuration import Reranking
 from settings import Settings
 
 
@@ -67,6 +70,16 @@ def open_store(settings: Settings, cache_kib: int = CACHE_KIB) -> StoreSide:
         SqlApiKeys(engine), SqlAuditLog(engine), SqlAllowList(engine), SqlJobLeases(engine),
         SqlEventReview(engine),
     )
+
+
+def reranking_of(settings: Settings, now_ms: Callable[[], int]) -> Reranking:
+    """How lists are reordered, by the settings.
+
+    Raises:
+        InvalidField: an unknown reranker.
+    """
+    return Reranking(chain_of(settings.rerank, settings.rerank_pool), settings.diversity_reranker,
+                     settings.rerank_period_s * 1000, now_ms=now_ms)
 
 
 def open_response_log(settings: Settings) -> SqlResponseLog:

@@ -18,6 +18,7 @@ from pydantic_settings import (
 
 from settings_groups.audit import AuditSettings
 from settings_groups.bus import Bus, BusSettings, bus_contradictions, insecure_bus, loopback
+from settings_groups.rerank import RerankSettings
 from settings_groups.retention import RetentionSettings, retention_contradictions
 from settings_groups.training import TrainingSettings
 
@@ -33,7 +34,9 @@ class Profile(StrEnum):
     PRODUCTION = "production"
 
 
-class Settings(AuditSettings, BusSettings, TrainingSettings, RetentionSettings, BaseSettings):
+class Settings(
+    AuditSettings, BusSettings, RerankSettings, TrainingSettings, RetentionSettings, BaseSettings
+):
     """Each field is read from FAIRREEL_<NAME>, then from `.env`; unknown keys are refused."""
 
     model_config = SettingsConfigDict(

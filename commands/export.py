@@ -55,6 +55,7 @@ def response_event(record: AnsweredRecord) -> dict[str, object]:
         "latency_ms": record.latency_us / 1000,
         "status": record.status,
         "timestamp": record.timestamp_ms,
+        "propensities": body.get("provenance", {}).get("propensities"),
     }
 
 

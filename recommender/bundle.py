@@ -14,6 +14,7 @@ from recommender.models.model import Model
 from recommender.models.popularity import PopularityModel
 from recommender.ranking import Neighbours
 from recommender.reasons import Reason, ReasonKind, reasons_of
+from recommender.rerank.features import ItemFeatures, features_of
 from recommender.types import Movie
 
 FORMAT_VERSION = 1
@@ -58,7 +59,7 @@ class ModelBundle:
     watermark_ms: time of the newest entry it was fitted on, UTC ms.
     index: item id -> index; title_words: word -> indexes of films; genre_index: genre in lower
         case -> row; because_rated, because_watched: the reason that each film is when it was
-        rated or watched. All of them are rebuilt on load.
+        rated or watched; features: what rerankers read. All of them are rebuilt on load.
     """
 
     name: str
@@ -74,6 +75,7 @@ class ModelBundle:
     genre_index: Mapping[str, int] = field(init=False, repr=False)
     because_rated: tuple[Reason, ...] = field(init=False, repr=False)
     because_watched: tuple[Reason, ...] = field(init=False, repr=False)
+    features: ItemFeatures = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.catalogue.genre_masks.setflags(write=False)
@@ -87,6 +89,8 @@ class ModelBundle:
             "genre_index": {g.casefold(): i for i, g in enumerate(self.catalogue.genres)},
             "because_rated": reasons_of(ReasonKind.BECAUSE_YOU_RATED, self.item_ids),
             "because_watched": reasons_of(ReasonKind.BECAUSE_YOU_WATCHED, self.item_ids),
+            "features": features_of(self.popularity.counts, self.catalogue.genre_masks,
+                                    self.catalogue.content),
         }
         self.__dict__.update(derived)
 

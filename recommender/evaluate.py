@@ -11,6 +11,9 @@ from recommender.arrays import Bools, Float64s, Int32s, Int64s
 from recommender.bundle import ModelBundle
 from recommender.interactions import Interactions
 from recommender.metrics import Measured
+from recommender.rerank.chain import AS_RANKED, RerankChain
+from recommender.rerank.conditions import Conditions
+from recommender.rerank.seeds import seed_of
 from recommender.serving import (
     EncodedUser,
     Recommendation,
@@ -82,24 +85,38 @@ def bundle_places(bundle: ModelBundle, interactions: Interactions) -> Int32s:
     return np.array([find(item_id, -1) for item_id in interactions.item_ids], np.int32)
 
 
-def recommend_all(bundle: ModelBundle, histories: Interactions, users: Int32s,
-                  k: int) -> list[Recommendation]:
-    """The list that /recommend gives to each of the users for that history."""
+def recommend_all(bundle: ModelBundle, histories: Interactions, users: Int32s, k: int,
+                  chain: RerankChain = AS_RANKED, period: int = 0,
+                  exposures: Float64s | None = None) -> list[Recommendation]:
+    """The list that /recommend gives to each of the users for that history.
+
+    Args:
+        chain: reorders what the model ranks.
+        period: the number of the period whose draws are made; see `rerank.seeds`.
+        exposures: float64 of shape (n_items,) of the bundle, how often each film was shown.
+    """
     places = bundle_places(bundle, histories)
     options = RecommendOptions(k=k)
-    return [recommend_encoded(bundle, encode_user(bundle, histories, user, places), options)
-            for user in users.tolist()]
+    ids = histories.user_ids
+    return [
+        recommend_encoded(
+            bundle, encode_user(bundle, histories, user, places), options, chain,
+            Conditions(seed_of(ids[user], period) if chain.draws else 0, exposures))
+        for user in users.tolist()
+    ]
 
 
-def evaluate(bundle: ModelBundle, split: Split, active: Interactions, k: int = 10) -> Evaluation:
+def evaluate(bundle: ModelBundle, split: Split, active: Interactions, k: int = 10,
+             chain: RerankChain = AS_RANKED) -> Evaluation:
     """Rank all films for each user of the split and look where what they took later is.
 
     Args:
         split: histories and targets, in terms of its own films.
         active: its films with an entry are the catalogue for coverage and Gini. Same films as
             the split's training part.
+        chain: reorders what the model ranks, as in serving; nothing was shown before.
     """
-    lists = recommend_all(bundle, split.histories, split.users, k)
+    lists = recommend_all(bundle, split.histories, split.users, k, chain)
     place = {item_id: index for index, item_id in enumerate(split.training.item_ids)}
     shown = metrics.with_places(
         [[place.get(item_id, -1) for item_id in answer.item_ids] for answer in lists], k)

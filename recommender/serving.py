@@ -8,13 +8,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from recommender.arrays import Float32s, Int32s
+from recommender.arrays import Bools, Float32s, Int32s
 from recommender.bundle import ModelBundle
 from recommender.filling import fill, taste_of_browsing, taste_of_history
 from recommender.interactions import fold_history, preference_weights
 from recommender.models.model import EncodedHistory
 from recommender.ranking import Ranked, rank_by_neighbours
 from recommender.reasons import Reason, ReasonKind
+from recommender.rerank.chain import AS_RANKED, RerankChain
+from recommender.rerank.conditions import Conditions
+from recommender.rerank.reranker import Situation, shortlist_of
 from recommender.types import History
 
 __all__ = [
@@ -52,12 +55,17 @@ class SimilarBy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RecommendOptions:
-    """What one request asks for. `genre` keeps films of one genre (any case) only."""
+    """What one request asks for. `genre` keeps films of one genre (any case) only.
+
+    `diversity` in [0, 1] asks for that strength of the reranker for diversity, None for that of
+    the configuration: whoever makes the list applies it to the chain.
+    """
 
     k: int = 10
     exclude_ids: tuple[str, ...] = ()
     genre: str | None = None
     include_seen: bool = False
+    diversity: float | None = None
 
 
 class RecommendedItem(NamedTuple):
@@ -77,7 +85,9 @@ class SimilarItem(NamedTuple):
 class Recommendation(NamedTuple):
     """A list, best first, and why each film is on it.
 
-    `from_model` of the films are the model's own, the rest fills up.
+    `from_model` of the films are the model's own, the rest fills up. `propensities` are the
+    probabilities with which chance put each film at its place (1: it had no part), None when the
+    rerankers draw nothing.
     """
 
     item_ids: tuple[str, ...]
@@ -85,6 +95,7 @@ class Recommendation(NamedTuple):
     is_personalized: bool
     fallback: Fallback | None
     from_model: int
+    propensities: tuple[float, ...] | None = None
 
     @property
     def items(self) -> tuple[RecommendedItem, ...]:
@@ -136,25 +147,35 @@ def encode_entries(items: Int32s, ratings: Float32s) -> EncodedUser:
     return EncodedUser(history, tuple((~np.isnan(ratings)).tolist()), items, None, is_new)
 
 
-def recommend(bundle: ModelBundle, history: History, options: RecommendOptions) -> Recommendation:
+def recommend(bundle: ModelBundle, history: History, options: RecommendOptions,
+              chain: RerankChain = AS_RANKED, conditions: Conditions | None = None,
+              ) -> Recommendation:
     """The list for a user; see `recommend_encoded`."""
-    return recommend_encoded(bundle, encode(bundle, history), options)
+    return recommend_encoded(bundle, encode(bundle, history), options, chain, conditions)
 
 
-def recommend_encoded(bundle: ModelBundle, user: EncodedUser,
-                      options: RecommendOptions) -> Recommendation:
-    """The model's list, filled up to k where the model has fewer.
+def recommend_encoded(bundle: ModelBundle, user: EncodedUser, options: RecommendOptions,
+                      chain: RerankChain = AS_RANKED, conditions: Conditions | None = None,
+                      ) -> Recommendation:
+    """The model's list as the chain orders it, filled up to k where the model has fewer.
 
     Never holds a seen film (unless asked to), an excluded one or one twice. Shorter than k only
-    when no more films are allowed.
+    when no more films are allowed. What fills up is not reranked: it holds the place of films
+    that the model would rank if it could. `conditions` are needed by chains that draw or read
+    exposures.
     """
     excluded = _excluded(bundle, user, options)
     allowed = None if options.genre is None else bundle.genre_mask(options.genre)
     films: list[int] = []
     reasons: list[Reason] = []
+    propensities: tuple[float, ...] | None = None
     personal = False
     if not user.is_new:
-        ranked = bundle.model.rank(user.history, excluded, options.k, allowed)
+        if chain:
+            ranked, propensities = _reranked(bundle, user, excluded, options.k, allowed, chain,
+                                             conditions or Conditions())
+        else:
+            ranked = bundle.model.rank(user.history, excluded, options.k, allowed)
         films, reasons = ranked.items.tolist(), _reasons(bundle, user, ranked, _popular(options))
         personal = any(reason.item_ids for reason in reasons)
     from_model = len(films)
@@ -170,8 +191,24 @@ def recommend_encoded(bundle: ModelBundle, user: EncodedUser,
             personal |= kind is ReasonKind.SIMILAR_CONTENT and len(more.items) > 0
     fallback = Fallback.SHORT_LIST if from_model < options.k else None
     ids = bundle.item_ids
+    if propensities is not None:
+        propensities += (1.0,) * (len(films) - from_model)
     return Recommendation(tuple([ids[film] for film in films]), tuple(reasons), personal,
-                          Fallback.NEW_USER if user.is_new else fallback, from_model)
+                          Fallback.NEW_USER if user.is_new else fallback, from_model,
+                          propensities)
+
+
+def _reranked(bundle: ModelBundle, user: EncodedUser, excluded: Int32s, k: int,
+              allowed: Bools | None, chain: RerankChain, conditions: Conditions,
+              ) -> tuple[Ranked, tuple[float, ...] | None]:
+    """The first k of the model's candidates as the chain orders them, with their propensities."""
+    ranked = bundle.model.rank(user.history, excluded, max(chain.pool, k), allowed)
+    situation = Situation(bundle.features, user.history, conditions.shown(bundle.n_items),
+                          conditions.seed)
+    order = chain.apply(shortlist_of(ranked.items, ranked.scores), k, situation)
+    places = order.places[:k]
+    chosen = Ranked(order.items[:k], order.scores[:k], ranked.because[places])
+    return chosen, tuple(order.propensities[:k].tolist()) if chain.draws else None
 
 
 def similar(bundle: ModelBundle, item_id: str, k: int) -> tuple[SimilarItem, ...]:

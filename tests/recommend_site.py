@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -14,16 +15,19 @@ from recommender.interactions import interactions_from_events
 from recommender.kept import KeptUsers
 from recommender.schemas import Columns
 from recommender.serving import EncodedUser, similar
+from recommender.serving_configuration import Reranking
 from recommender.simulate import World as Simulated
 from recommender.simulate import WorldSpec, simulate_world
-from recommender.types import Event, EventType, ModelStatus
+from recommender.types import Event, EventType, ModelRecord, ModelStatus
 from tests.fakes import InMemoryEventStore
 from tests.small_data import bundle_of
-from tests.web_world import Clock, World
+from tests.web_world import Clock, World, served_model
 from web.cards import Cards
-from web.recommend import Lists, topic
+from web.lists import Lists
+from web.model_lists import ModelLists
+from web.recommend import topic
 from web.recommendation_answer import EncodedAnswer
-from web.services import WebOptions
+from web.services import ServedModel, WebOptions
 from web.surface import Surface
 
 SPEC = WorldSpec(seed=5, n_movies=120, n_users=60, n_events=1_500)
@@ -45,14 +49,20 @@ class Counted(KeptUsers[EncodedUser, EncodedAnswer]):
 
 
 class Site(World):
-    """The application with /recommend over a simulated world; `kept` is what it keeps."""
+    """The application with /recommend over a simulated world.
+
+    `kept` is what it keeps; `loaded` are the models read because someone asked for them.
+    """
 
     def __init__(self, web_options: WebOptions | None = None, keep_lists: bool = True,
                  model: str | None = "transition_knn",
-                 ratings_per_hour: int | None = None) -> None:
+                 ratings_per_hour: int | None = None,
+                 reranking: Callable[[Clock], Reranking] = lambda clock: Reranking()) -> None:
+        self.loaded: list[str] = []
         self.kept: Counted
         self.cards: Cards
         self.lists: Lists
+        self.models: ModelLists
         telemetry = PrometheusTelemetry(Clock())
 
         def lists(surface: Surface) -> None:
@@ -60,8 +70,9 @@ class Site(World):
             self.kept = Counted(services.store.history, 1_000)
             self.cards = Cards(services.catalogue)
             self.lists = Lists(self.kept, services.store.history, self.cards, services.serving,
-                               keep_lists)
-            topic(self.lists)(surface)
+                               keep_lists, reranking(self.clock))
+            self.models = ModelLists(services.allow_list, self.lists, self._load)
+            topic(self.lists, self.models)(surface)
 
         super().__init__(web_options, ratings_per_hour, telemetry, telemetry.registry,
                          [lists, self.further_topic], similar)
@@ -73,6 +84,10 @@ class Site(World):
 
     def further_topic(self, surface: Surface) -> None:
         """What a test adds to the routes."""
+
+    def _load(self, record: ModelRecord) -> ServedModel:
+        self.loaded.append(record.version_id)
+        return served_model(record, trained(record.name))
 
     def serve(self, model: str, version_id: str = "20260101T000000Z") -> None:
         self.add_model(version_id, ModelStatus.SERVING, model, trained(model))

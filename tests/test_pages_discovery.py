@@ -356,6 +356,35 @@ def test_in_production_only_administrators_choose_a_model() -> None:
     assert "Popular with everyone" in site.client.get(address).text
 
 
+# --- how varied
+
+
+def test_a_list_can_be_made_more_varied(site: VisitorSite) -> None:
+    page = site.client.get("/").text
+    offered = re.search(r'<select name="diversity".*?</select>', page, re.DOTALL)
+    assert offered is not None and 'value="0.4"' in offered[0]
+    mixed = site.client.get("/?diversity=0.4")
+    assert re.search(r'<option value="0.4" selected>', mixed.text)
+    assert "mmr 0.4" in mixed.text and films_on(mixed.text) != films_on(page)
+    assert films_on(mixed.text) == site.items(f"user_id={USER}&k=12&diversity=0.4")
+    kept = site.send("/?diversity=0.4", item_id=films_on(mixed.text)[0], rating="5")
+    assert kept.headers["Location"] == "/?diversity=0.4"
+    assert 'name="diversity" value="0.4"' in mixed.text  # with "Show more"
+    assert films_on(site.client.get("/?diversity=&genre=").text) == films_on(
+        site.client.get("/").text)
+
+
+def test_the_choice_of_variety_goes_as_far_as_the_settings_allow() -> None:
+    for most, values in ((0.4, ["", "0.2", "0.4"]), (0.0, [])):
+        site = VisitorSite(options(diversity_max=most))
+        site.become(USER)
+        select = re.search(r'<select name="diversity".*?</select>', site.client.get("/").text,
+                           re.DOTALL)
+        found = re.findall(r'<option value="([^"]*)"', select[0]) if select else []
+        assert found == values
+        assert site.client.get("/?diversity=0.7").status_code == 422
+
+
 # --- titles are data
 
 

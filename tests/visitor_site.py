@@ -7,12 +7,11 @@ from html import unescape
 from html.parser import HTMLParser
 from typing import Any
 
-from recommender.types import Event, ModelRecord, ModelStatus, Role
-from tests.recommend_site import Site, trained
-from tests.web_world import options, served_model
+from recommender.types import Event, ModelStatus, Role
+from tests.recommend_site import Site
+from tests.web_world import options
 from web.pages import visitor_pages
 from web.pages.desk import Desk, open_desk
-from web.services import ServedModel
 from web.surface import Surface
 
 PRODUCTION = options(client_keys_required=True)
@@ -20,17 +19,16 @@ WAIT_S = 0.02
 
 
 class VisitorSite(Site):
-    """`applies` tells whether ingest keeps up; `loaded` are the models read for a choice."""
+    """`applies` tells whether ingest keeps up."""
 
     def __init__(self, *arguments: Any, **values: Any) -> None:
         self.applies = True
-        self.loaded: list[str] = []
         self.desk: Desk
         super().__init__(*arguments, **values)
         self.outbox.on_accepted = self._ingest
 
     def further_topic(self, surface: Surface) -> None:
-        self.desk = open_desk(surface, self.lists, self.cards, self._load)
+        self.desk = open_desk(surface, self.lists, self.cards, self.models)
         visitor_pages.register(self.desk)
 
     def log_in(self) -> None:
@@ -67,10 +65,6 @@ class VisitorSite(Site):
         # Without forgetting what is kept of the user: ingest does so a moment after the store.
         if self.applies:
             self.apply(events)
-
-    def _load(self, record: ModelRecord) -> ServedModel:
-        self.loaded.append(record.version_id)
-        return served_model(record, trained(record.name))
 
     def add_choice(self, name: str, version_id: str,
                    status: ModelStatus = ModelStatus.AVAILABLE) -> None:

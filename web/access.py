@@ -78,9 +78,13 @@ class Access:
 
     def refuse_user(self, user_id: str) -> ProblemError:
         """Audit an attempt for another user; the answer to it."""
-        self._audit(this_request(), "403 bound to another user", f"user_id {user_id}")
-        reason = "the key is bound to another user"
-        return ProblemError(403, reason, [FieldError(field="user_id", reason=reason)])
+        return self.refuse("403 bound to another user", "user_id",
+                           "the key is bound to another user", f"user_id {user_id}")
+
+    def refuse(self, outcome: str, field: str, reason: str, detail: str = "") -> ProblemError:
+        """Audit what the key of this request may not ask for by `field`; the answer to it."""
+        self._audit(this_request(), outcome, detail)
+        return ProblemError(403, reason, [FieldError(field=field, reason=reason)])
 
     def actor(self) -> str:
         """Who acts, for the audit log: the key's id, or the address without one."""

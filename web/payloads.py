@@ -116,6 +116,8 @@ TimestampMs = Annotated[
 ]
 Text = Annotated[str, StringConstraints(max_length=500), AfterValidator(printable)]
 K = Annotated[int, Field(ge=1, le=100), BeforeValidator(_whole_number)]
+Diversity = Annotated[float | None, Field(ge=0, le=1, allow_inf_nan=False)]
+Reference = Annotated[str | None, Field(pattern=ID_PATTERN)]
 
 _ITEM = Field(
     validation_alias=AliasChoices("item_id", "movie_id"), description="also as movie_id"

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from recommender.answer_text import AnswerText
 from recommender.reasons import Reason
 from recommender.serving import Recommendation
-from web.services import ServedModel
+from web.services import Configuration
 
 
 class ShownReason(BaseModel):
@@ -35,13 +35,20 @@ class RecommendedMovie(BaseModel):
 
 
 class AnswerProvenance(BaseModel):
-    """Where the answer comes from; null for what needs a model when there is none."""
+    """Where the answer comes from; null for what needs a model when there is none.
+
+    `rerank` are the strengths of what reordered the model's list, null when nothing did;
+    `propensities`, one a film, are given when chance had a part in it: how likely it was to put
+    that film there.
+    """
 
     request_id: str
     model: str | None
     model_version: str | None
     git_sha: str | None
     data_snapshot_id: str | None
+    rerank: dict[str, float] | None
+    propensities: list[float] | None = None
     history_version: int
     generated_at: str
 
@@ -79,6 +86,7 @@ class EncodedAnswer(NamedTuple):
     kind: str
     history_version: int
     model_version: str
+    variant: str
 
 
 def encode_answer(
@@ -91,7 +99,7 @@ def encode_answer(
     cards: Mapping[str, bytes],
 ) -> EncodedAnswer:
     """All of the answer that does not change from request to request."""
-    item_ids, reasons, is_personalized, fallback, _ = recommendation
+    item_ids, reasons, is_personalized, fallback, _, propensities = recommendation
     # Ids are drawn from [A-Za-z0-9._:-] at the door: nothing in them needs escaping.
     parts = [b'{"user_id":"%s","k":%d,"recommendations":[' % (user_id.encode(), k)]
     for rank, item_id, reason in zip(_RANKS, item_ids, reasons, strict=False):
@@ -100,23 +108,28 @@ def encode_answer(
         b'],"variant":"%s","is_personalized":%s,"fallback":%s,"provenance":{"request_id":"' % (
             variant.encode(), b"true" if is_personalized else b"false",
             b"null" if fallback is None else b'"%s"' % fallback.encode()))
-    between = b'",%s,"history_version":%d,"generated_at":"' % (origin.text, history_version)
+    drawn = b"" if propensities is None else b',"propensities":%s' % orjson.dumps(propensities)
+    between = b'",%s%s,"history_version":%d,"generated_at":"' % (
+        origin.text, drawn, history_version)
     return EncodedAnswer(
         AnswerText(b"".join(parts), between),
         is_personalized,
         "personalized" if fallback is None else fallback,
         history_version,
         origin.model_version,
+        variant,
     )
 
 
-def origin_of(served: ServedModel | None) -> Origin:
-    """The model's part of the provenance; null for each of its fields when there is none."""
+def origin_of(configuration: Configuration | None) -> Origin:
+    """What stays of the provenance; null for each of the model's fields when there is none."""
+    served = configuration and configuration.served
     members = {
         "model": served and served.name,
         "model_version": served and served.version_id,
         "git_sha": served and served.git_sha,
         "data_snapshot_id": served and served.data_snapshot_id,
+        "rerank": (configuration and dict(configuration.chain.strengths)) or None,
     }
     return Origin(served.version_id if served else "", orjson.dumps(members)[1:-1])
 

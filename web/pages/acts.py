@@ -15,10 +15,10 @@ from recommender.errors import InvalidField, NotFound, StoreUnavailable
 from recommender.types import Acceptance, Event, EventType, Movie
 from web.cards import Cards
 from web.intake import Intake
+from web.lists import Lists
 from web.pages.forms import form_fields
 from web.pages.visitors import Visitors
 from web.payloads import Id, Rating
-from web.recommend import Lists
 from web.request_context import this_request
 from web.surface import Surface
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from web.cards import Cards
+from web.lists import Lists
+from web.model_lists import ModelLists
 from web.pages.acts import Acts
 from web.pages.film_cards import Mark, marks
-from web.pages.model_choice import LoadModel, ModelChoice
+from web.pages.model_choice import ModelChoice
 from web.pages.onboarding import Starters
 from web.pages.visitors import Visitors
-from web.recommend import Lists
 from web.surface import Surface
 
 
@@ -36,9 +37,9 @@ class Desk:
         return {} if who is None else marks(self.surface.services.store.history(who))
 
 
-def open_desk(surface: Surface, lists: Lists, cards: Cards, load: LoadModel) -> Desk:
-    """All of it over the services of `surface`; `load` verifies and reads a model."""
+def open_desk(surface: Surface, lists: Lists, cards: Cards, models: ModelLists) -> Desk:
+    """All of it over the services of `surface`; `models` gives lists of other models."""
     visitors = Visitors(surface)
     services = surface.services
     return Desk(surface, lists, cards, visitors, Acts(surface, lists, cards, visitors),
-                Starters(services.catalogue, services.now_ms), ModelChoice(surface, lists, load))
+                Starters(services.catalogue, services.now_ms), ModelChoice(surface, lists, models))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import orjson
 from flask import Response, url_for
-from pydantic import BaseModel
+from pydantic import BaseModel, BeforeValidator
 from werkzeug.wrappers import Response as AnyResponse
 
 from recommender.serving import Fallback, RecommendOptions
@@ -16,12 +16,15 @@ from web.pages.acts import LATER, Done
 from web.pages.desk import Desk
 from web.pages.film_cards import listed
 from web.pages.onboarding import PICK_RATING, SHOWN, SUGGESTED
-from web.payloads import K, Text
+from web.payloads import Diversity, K, Text
 from web.reading import path_id, query_parameters
-from web.recommend import Answers
+from web.recommend import Answers, check_diversity
 from web.request_context import this_request
 
 FILMS, FILMS_MAX = 12, 48
+DIVERSITIES = (("", "As it is set"), ("0.2", "A little mixed"), ("0.4", "Mixed"),
+               ("0.7", "Very mixed"))
+"""(value, text): strengths of the reranker for diversity, as far as the settings allow them."""
 
 
 class DiscoveryQuery(BaseModel):
@@ -30,10 +33,20 @@ class DiscoveryQuery(BaseModel):
     k: K = FILMS
     genre: Text = ""
     model: Text = ""
+    diversity: Annotated[Diversity, BeforeValidator(lambda value: value or None)] = None
 
     def address(self) -> str:
         """The address of this page."""
-        return url_for("discovery.discovery", **self.model_dump(exclude_defaults=True))
+        return url_for("discovery.discovery", **self.given())
+
+    def given(self) -> dict[str, Any]:
+        """The parameters of the address."""
+        return self.model_dump(exclude_defaults=True)
+
+    @property
+    def diversity_text(self) -> str:
+        """As the selector offers it."""
+        return "" if self.diversity is None else f"{self.diversity:g}"
 
 
 class DiscoveryRoutes:
@@ -42,6 +55,9 @@ class DiscoveryRoutes:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._answers = Answers(desk.surface.services)
+        self._diversity_max = desk.surface.options.diversity_max
+        self._diversities = [choice for choice in DIVERSITIES
+                             if not choice[0] or 0 < float(choice[0]) <= self._diversity_max]
 
     def discovery(self) -> Response:
         """The page."""
@@ -72,7 +88,7 @@ class DiscoveryRoutes:
 
     def _back(self, text: str) -> AnyResponse:
         frame.notice(text)
-        return frame.see("discovery.discovery", **_asked().model_dump(exclude_defaults=True))
+        return frame.see("discovery.discovery", **_asked().given())
 
     def _page(self, done: Done | None = None, told: str = "") -> Response:
         desk, asked = self._desk, _asked()
@@ -85,11 +101,15 @@ class DiscoveryRoutes:
             "visitor/discovery.html", who=who, asked=asked, answer=answer, films=films,
             done=done, told=told, new=new, starters=desk.starters.films() if new else (),
             suggested=SUGGESTED, genres=desk.genre_choices(), models=desk.models.offered(),
+            diversities=self._diversities,
             may_choose=desk.visitors.may_choose, lately=desk.visitors.lately(), films_max=FILMS_MAX)
 
     def _answer(self, who: str, asked: DiscoveryQuery) -> dict[str, Any]:
         request = this_request()
-        options = RecommendOptions(min(asked.k, FILMS_MAX), genre=asked.genre or None)
+        options = RecommendOptions(min(asked.k, FILMS_MAX), genre=asked.genre or None,
+                                   diversity=asked.diversity)
+        if asked.diversity is not None:
+            check_diversity(asked.diversity, self._diversity_max)
         body = self._answers.give(self._desk.models.lists(asked.model or None), who, options,
                                   request.request_id, request.started)
         answer: dict[str, Any] = orjson.loads(body)

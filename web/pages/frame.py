@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from http import HTTPStatus
@@ -78,7 +79,7 @@ class Frame:
         app.jinja_env.undefined = StrictUndefined
         app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
         app.jinja_env.filters.update(
-            moment=moment, number=number, share=share, duration=duration)
+            moment=moment, number=number, share=share, duration=duration, strengths=strengths)
         app.context_processor(self._values)
         # Global, so that they are there in a block that is rendered alone, as a fragment.
         app.jinja_env.globals["csrf_token"] = forms.token
@@ -131,6 +132,13 @@ def moment(at_ms: int | None) -> str:
     if at_ms is None:
         return "never"
     return f"{datetime.fromtimestamp(at_ms / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def strengths(chain: Mapping[str, float] | None) -> str:
+    """Rerankers with their strengths, as people read them."""
+    if not chain:
+        return "nothing"
+    return ", ".join(f"{name.replace('_', ' ')} {strength:g}" for name, strength in chain.items())
 
 
 def number(value: float | None, digits: int = 0) -> str:

@@ -2,35 +2,23 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Callable
-from threading import Lock
-
 from recommender.errors import NotFound
 from recommender.types import LOADABLE, ModelRecord, ModelStatus
+from web.lists import Lists
+from web.model_lists import ModelLists
 from web.pages.frame import moment
-from web.recommend import Lists
-from web.services import ServedModel
 from web.surface import Surface
-
-LoadModel = Callable[[ModelRecord], ServedModel]
-_LOADED_MAX = 2
 
 
 class ModelChoice:
-    """For development, and for administrators: others get what serves.
+    """For development, and for administrators: others get what serves."""
 
-    `load` verifies a model's files before it reads them; the two models used last stay loaded.
-    """
-
-    def __init__(self, surface: Surface, lists: Lists, load: LoadModel) -> None:
+    def __init__(self, surface: Surface, lists: Lists, models: ModelLists) -> None:
         self._for_all = not surface.options.client_keys_required
         self._admin = surface.admin
         self._allow_list = surface.services.allow_list
         self._lists = lists
-        self._load = load
-        self._loaded: OrderedDict[str, Lists] = OrderedDict()
-        self._lock = Lock()
+        self._models = models
 
     def offered(self) -> list[tuple[str, str]]:
         """(value, text): the serving model, then by version id the newest other one of each name.
@@ -57,16 +45,9 @@ class ModelChoice:
         if version_id is None:
             return self._lists
         record = self._allow_list.find(version_id) if self._allowed() else None
-        if record is None or record.status not in LOADABLE or record.version_id != version_id:
+        if record is None or record.version_id != version_id:
             raise NotFound(f"there is no model {version_id} to choose")
-        with self._lock:
-            found = self._loaded.get(version_id)
-            if found is None:
-                found = self._loaded[version_id] = self._lists.of_model(self._load(record))
-            self._loaded.move_to_end(version_id)
-            if len(self._loaded) > _LOADED_MAX:
-                self._loaded.popitem(last=False)
-        return found
+        return self._models.of(version_id)
 
     def _allowed(self) -> bool:
         return self._for_all or self._admin.key() is not None

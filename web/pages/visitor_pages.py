@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from web.cards import Cards
+from web.lists import Lists
+from web.model_lists import ModelLists
 from web.operations import Who, page
 from web.pages.desk import Desk, open_desk
 from web.pages.discovery import DiscoveryRoutes
 from web.pages.film import FilmRoutes
 from web.pages.history import HistoryRoutes
-from web.pages.model_choice import LoadModel
 from web.pages.search import SearchRoutes
-from web.recommend import Lists
 from web.surface import Register
 
 
-def topic(lists: Lists, cards: Cards, load: LoadModel) -> Register:
-    """These pages over `lists`."""
-    return lambda surface: register(open_desk(surface, lists, cards, load))
+def topic(lists: Lists, cards: Cards, models: ModelLists) -> Register:
+    """These pages over `lists`, and over those of other `models`."""
+    return lambda surface: register(open_desk(surface, lists, cards, models))
 
 
 def register(desk: Desk) -> None:
