@@ -25,7 +25,7 @@ from tests.replica_site import (
 )
 from tests.running_server import soon
 
-pytestmark = [NEEDS_POSTGRESQL, pytest.mark.timeout(300)]
+pytestmark = [NEEDS_POSTGRESQL, pytest.mark.timeout(600)]
 
 ALL_PARTITIONS = len(EVENT_TOPICS) * PARTITIONS
 
