@@ -48,7 +48,7 @@ def pair(site: Site, kafka_broker: Broker) -> Iterator[tuple[Program, Program]]:
             program.launch()
         for program in (one, other):
             stack.enter_context(program)
-            soon(program.answers, 60)
+            soon(program.answers, 180)
         soon(lambda: reads(one) > 0 and reads(one) + reads(other) == ALL_PARTITIONS, 30)
         yield one, other
 
