@@ -28,6 +28,7 @@ from recommender.evaluate import evaluate
 from recommender.fitting import Fitting
 from recommender.interactions import Interactions, interactions_from_events
 from recommender.models import MODELS
+from recommender.rerank.chain import AS_RANKED, RerankChain, chain_of
 from recommender.schemas import Columns
 from recommender.split import SplitName, split_interactions
 from recommender.types import Movie, Person
@@ -64,7 +65,7 @@ def _interactions(users: Any, items: Any, times: Any, ratings: Any) -> Interacti
 
 def reports(
     interactions: Interactions, movies: list[Movie], people: list[Person],
-    models: tuple[str, ...], policy: AuditPolicy,
+    models: tuple[str, ...], policy: AuditPolicy, chain: RerankChain = AS_RANKED,
 ) -> Iterator[tuple[str, FairnessReport, float]]:  # fmt: skip
     """Name, report, and the seconds of the processor that the audit alone took."""
     whole = interactions.with_items(movie.item_id for movie in movies)
@@ -75,9 +76,10 @@ def reports(
     groups = user_groups(split, people, tables.genres, tables.genre_masks)
     for name in models:
         bundle = fitting.bundle(MODELS[name], {}, split.training)
-        gains = evaluate(bundle, split, whole).list_gains
+        gains = evaluate(bundle, split, whole, chain=chain).list_gains
         began = time.process_time()
-        report = audit_model(bundle, split.training, view, policy, JudgedQuality(gains, groups))
+        report = audit_model(bundle, split.training, view, policy,
+                             JudgedQuality(gains, groups), chain)
         yield name, report, time.process_time() - began
 
 
@@ -87,11 +89,14 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder with ml-100k and ml-1m")
     parser.add_argument("--set", action="append", choices=sorted(_SETS), dest="sets")
     parser.add_argument("--model", action="append", dest="models")
+    parser.add_argument("--rerank", type=json.loads, default={},
+                        help='strengths of rerankers, such as {"popularity_division": 0.5}')
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     for name in given.sets or sorted(_SETS):
         data = _SETS[name](given.data / name)
-        found = list(reports(*data, tuple(given.models or MODELS_SHOWN), AuditPolicy()))
+        found = list(reports(*data, tuple(given.models or MODELS_SHOWN), AuditPolicy(),
+                             chain_of(given.rerank)))
         if given.json:
             print(json.dumps({name: {model: {
                 row.name: requirement_document(row) for row in report.requirements}

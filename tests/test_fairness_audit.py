@@ -167,3 +167,14 @@ def test_an_interval_decides_by_its_ends() -> None:
     assert worst([]) is AuditStatus.INSUFFICIENT_DATA
     assert worst([AuditStatus.PASS, AuditStatus.INSUFFICIENT_DATA]) is AuditStatus.PASS
     assert worst([AuditStatus.PASS, AuditStatus.FAIL]) is AuditStatus.FAIL
+
+
+def test_the_quality_told_is_that_of_a_group_that_decides() -> None:
+    gains = np.concatenate([np.full(300, 0.6), np.ones(300), np.arange(12.0) % 2])
+    rows = np.arange(len(gains))
+    groups = (Group("gender", "F", rows < 300), Group("age", "0-17", rows >= 600))
+    row = audit_fairness(lists_of(gains=gains, gain_groups=groups), POLICY).requirement(
+        "quality_parity")
+    # The small group is lower still, but only of the large one it is certain.
+    assert row.status is AuditStatus.FAIL and row.measured is not None
+    assert row.measured.value == pytest.approx(0.6 / gains.mean())

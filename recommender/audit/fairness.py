@@ -210,7 +210,8 @@ def _people_requirements(
     known = diversity[~np.isnan(diversity)]
     mean = mean_over_people(known) if len(known) >= policy.group_least else None
     parity = _diversity_parity(lists, diversity, policy.group_least)
-    ratios = [row.quality for row in quality if row.quality is not None]
+    overall = worst(row.status for row in quality)
+    ratios = [row.quality for row in quality if row.quality is not None and row.status is overall]
     lowest = min(ratios, key=lambda ratio: ratio.value, default=None)
     return [
         RequirementResult(
@@ -225,7 +226,7 @@ def _people_requirements(
             "largest difference of that between people with few, some and many films",
             "diversity_parity" in policy.enforced),
         RequirementResult(
-            "quality_parity", worst(row.status for row in quality), lowest,
+            "quality_parity", overall, lowest,
             policy.quality_ratio_min, True, _rows(lists.gains),
             "NDCG of the worst served group / that of all"),
     ]
