@@ -11,6 +11,7 @@ from recommender.models.model import ModelSpec
 from recommender.models.ncf import NCF
 from recommender.models.popularity import POPULARITY
 from recommender.models.sequence_blend import SEQUENCE_BLEND
+from recommender.models.sequence_softmax import SEQUENCE_SOFTMAX
 from recommender.models.sequential import SEQUENTIAL
 from recommender.models.similar_histories import SIMILAR_HISTORIES
 from recommender.models.transition_knn import TRANSITION_KNN
@@ -27,5 +28,6 @@ MODELS: dict[str, ModelSpec[Any]] = {
         SEQUENTIAL,
         SIMILAR_HISTORIES,
         SEQUENCE_BLEND,
+        SEQUENCE_SOFTMAX,
     )
 }

@@ -11,7 +11,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numba as nb
 import numpy as np
 import scipy.sparse as sp
 
@@ -49,48 +48,6 @@ class AlsConfig:
     results."""
     seed: int = hyperparameter(0, least=0)
     """Of the first film vectors."""
-
-
-_types: Any = nb.types  # numba's types are built at run time, untyped
-_INTS = _types.Array(nb.int32, 1, "C", readonly=True)
-_LONGS = _types.Array(nb.int64, 1, "C", readonly=True)
-_MATRIX = _types.Array(nb.float64, 2, "C", readonly=True)
-
-
-@nb.njit(nb.void(_LONGS, _INTS, _MATRIX, _MATRIX, _types.Array(nb.float64, 1, "C", readonly=True),
-                 nb.float64[:, ::1]), nogil=True, cache=True)
-def _solve_rows(starts, others, vectors, common, penalties, solved):  # type: ignore[no-untyped-def]
-    """Solve (common + sum of v v' + penalty) x = sum of v for each row, by Cholesky."""
-    size = vectors.shape[1]
-    matrix = np.empty((size, size), np.float64)
-    for row in range(len(starts) - 1):
-        x = solved[row]
-        x[:] = 0.0
-        if starts[row] == starts[row + 1]:
-            continue
-        matrix[:] = common
-        for place in range(starts[row], starts[row + 1]):
-            v = vectors[others[place]]
-            for i in range(size):
-                x[i] += v[i]
-                for j in range(i + 1):
-                    matrix[i, j] += v[i] * v[j]
-        for i in range(size):
-            matrix[i, i] += penalties[row]
-        for i in range(size):
-            for j in range(i + 1):
-                rest = matrix[i, j]
-                for m in range(j):
-                    rest -= matrix[i, m] * matrix[j, m]
-                matrix[i, j] = np.sqrt(rest) if i == j else rest / matrix[j, j]
-        for i in range(size):
-            for m in range(i):
-                x[i] -= matrix[i, m] * x[m]
-            x[i] /= matrix[i, i]
-        for i in range(size - 1, -1, -1):
-            for m in range(i + 1, size):
-                x[i] -= matrix[m, i] * x[m]
-            x[i] /= matrix[i, i]
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,6 +121,9 @@ def _nothing() -> Ranked:
 
 def fit_als(interactions: Interactions, config: AlsConfig) -> AlsModel:
     """Alternate between the vectors of users and of films."""
+    # Here, since only fitting needs it: compiling it would be a part of the program's start.
+    from recommender.models.als_solver import solve_rows
+
     by_user = sp.csr_matrix(
         (np.ones(len(interactions.items), np.float32), interactions.items,
          interactions.user_offsets), shape=(interactions.n_users, interactions.n_items))
@@ -180,7 +140,7 @@ def fit_als(interactions: Interactions, config: AlsConfig) -> AlsModel:
             common = config.unobserved_weight * (given.T @ given)
             amounts = np.diff(table.indptr) + config.unobserved_weight * others
             penalties = config.regularization * amounts.astype(np.float64)**config.frequency_power
-            _solve_rows(table.indptr.astype(np.int64), table.indices.astype(np.int32), given,
+            solve_rows(table.indptr.astype(np.int64), table.indices.astype(np.int32), given,
                         common, penalties, solved)
     vectors = films.astype(np.float32)
     return AlsModel(vectors, config.unobserved_weight * (vectors.T @ vectors),

@@ -24,10 +24,10 @@ from recommender.ranking import neighbours_of
 class EaseConfig:
     """Hyperparameters of EASE."""
 
-    regularization: float = hyperparameter(800.0, least=0.001,
+    regularization: float = hyperparameter(400.0, least=0.001,
                                            search=SearchRange(100, 5_000, log=True))
     """Ridge penalty, in users. Changes results."""
-    user_power: float = hyperparameter(0.0, least=0)
+    user_power: float = hyperparameter(0.3, least=0)
     """Power of the number of their films that divides what a user counts. Changes results."""
     to_power: float = hyperparameter(0.1, least=0, search=SearchRange(0, 0.5))
     """Power of its popularity that divides a film's score. More gives wider coverage. Changes

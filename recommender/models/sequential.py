@@ -16,9 +16,7 @@ import scipy.sparse as sp
 
 from recommender.arrays import Float64s, Int32s
 from recommender.interactions import Interactions
-from recommender.models.following import following_rows
 from recommender.models.model import ModelSpec, SearchRange, decay_of, hyperparameter
-from recommender.models.sequence_grams import sum_pairs, target_weights
 from recommender.models.sequence_model import SequenceModel, popularity_factor
 from recommender.models.sequence_parts import Blocks, HistoryIndex, Logits
 from recommender.models.strongest_rows import strongest, strongest_of_dense
@@ -85,6 +83,9 @@ def closed_form(interactions: Interactions, config: SequentialConfig) -> Blocks:
 def _solved(interactions: Interactions, head: Int32s, decays: list[float], penalty: float,
             factor: Float64s, config: SequentialConfig) -> list[sp.csr_matrix]:
     """A table over all films for each block, filled for the head films among themselves."""
+    # Here, since only fitting needs it: compiling it would be a part of the program's start.
+    from recommender.models.sequence_grams import sum_pairs
+
     n_items = interactions.n_items
     place = np.full(n_items, -1, np.int32)
     place[head] = np.arange(len(head), dtype=np.int32)
@@ -109,6 +110,9 @@ def _alone(interactions: Interactions, head: Int32s, decay: float, penalty: floa
 
     The same regression as if the film were the only input.
     """
+    from recommender.models.following import following_rows
+    from recommender.models.sequence_grams import target_weights
+
     entries, offsets = len(interactions.items), interactions.user_offsets
     left = np.repeat(offsets[1:], np.diff(offsets)) - 1 - np.arange(entries)
     squares = left if decay == 1.0 else (1.0 - decay ** (2.0 * left)) / (1.0 - decay**2)
