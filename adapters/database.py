@@ -26,7 +26,7 @@ METADATA: dict[DatabaseName, MetaData] = {
 }
 # Newest revision of each folder under migrations/. Kept here so that an up-to-date database
 # opens without alembic being imported (0.3 s); a test compares it with the folders.
-HEADS: dict[DatabaseName, str] = {"log": "0002", "store": "0002", "responses": "0002"}
+HEADS: dict[DatabaseName, str] = {"log": "0002", "store": "0003", "responses": "0003"}
 
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 
@@ -142,6 +142,7 @@ def _translate(context: ExceptionContext) -> BaseException | None:
 def _migrate(engine: Engine, name: DatabaseName) -> None:
     from alembic import command
     from alembic.config import Config
+    from alembic.util.exc import CommandError
 
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
@@ -154,4 +155,10 @@ def _migrate(engine: Engine, name: DatabaseName) -> None:
         # Under the lock: a second process finds the work done and changes nothing.
         config.attributes["connection"] = connection
         config.attributes["database"] = name
-        command.upgrade(config, "head")
+        try:
+            command.upgrade(config, "head")
+        except CommandError as error:
+            raise StoreUnavailable(
+                f"the database of the {name} was written by a newer version of this program "
+                f"({error}); update the program, or restore a backup"
+            ) from error

@@ -9,86 +9,50 @@ from typing import Any
 import orjson
 import pandas as pd
 from sqlalchemy import (
-    BigInteger,
     Column,
     Connection,
     Engine,
-    Float,
-    Select,
-    String,
-    Text,
     bindparam,
     func,
-    literal,
-    literal_column,
     select,
     tuple_,
     union,
-    union_all,
 )
 
 from adapters.applied_rows import NOTHING_INSERTED, insert_once, last_sequence, rows_of
 from adapters.bulk_insert import ColumnQuery, bulk_insert, fetch_columns
 from adapters.database import reading, writing
+from adapters.erased_people import standing_letters, standing_rows
+from adapters.postgresql_engine import Turn, wait_for_turn
 from adapters.storable_text import storable
 from adapters.store_properties import BROWSE_TRIMMED_UNTIL, TRIMMED_UNTIL, stored_property
 from adapters.tables import (
     applied_events,
     consumer_offsets,
     dead_letters,
+    erasures,
     interactions,
     movies,
     searches,
     tombstones,
 )
+from adapters.user_history import read_history, read_history_version
 from recommender.ports.events import SetAside
 from recommender.record_batch import KNOWN_WITH_OTHER_CONTENT
 from recommender.schemas import Columns, event_frame
 from recommender.types import (
     Applied,
     DeadLetter,
-    EventType,
     History,
-    HistoryEntry,
     TopicPartition,
     Trimmed,
 )
 
-_TYPES = {t.value: t for t in EventType}
 _LETTER_COLUMNS = (
     "cluster_id", "topic", "partition", "offset", "key", "value", "reason", "timestamp_ms",
 )  # fmt: skip
 _HASHED_ROWS = 50_000
 _KEY_MAX = 256
-
-
-def _history() -> ColumnQuery:
-    """Entries, searches, and one row of neither whose sequence is that of the newest undo."""
-    i, s, t = interactions.c, searches.c, tombstones.c
-    entries = select(
-        i.timestamp_ms, i.event_id, i.sequence, i.item_id, i.type, i.rating,
-        literal(None, Text).label("query"),
-    ).where(i.user_id == bindparam("user"))  # fmt: skip
-    typed = select(
-        s.timestamp_ms, s.event_id, s.sequence, literal(None, String), literal(None, String),
-        literal(None, Float), s.query,
-    ).where(s.user_id == bindparam("user"))  # fmt: skip
-    undone = select(
-        literal(0, BigInteger), literal("", String), func.coalesce(func.max(t.sequence), 0),
-        literal(None, String), literal(None, String), literal(None, Float), literal(None, Text),
-    ).where(t.user_id == bindparam("user"))  # fmt: skip
-    return ColumnQuery(select(union_all(entries, typed, undone).subquery()))
-
-
-_HISTORY = _history()
-_HISTORY_VERSION: Select[Any] = select(func.max(literal_column("newest"))).select_from(
-    union_all(
-        *(
-            select(func.max(of.c.sequence).label("newest")).where(of.c.user_id == bindparam("user"))
-            for of in (interactions, searches, tombstones)
-        )
-    ).subquery()
-)
 _USERS_BETWEEN = ColumnQuery(
     select(applied_events.c.user_id)
     .where(
@@ -103,6 +67,7 @@ _EVENTS_AFTER = ColumnQuery(
     .order_by(applied_events.c.sequence)
     .limit(bindparam("most"))
 )
+_LAST_ERASURE = select(func.max(erasures.c.finished_at_ms))
 _LETTERS = ColumnQuery(
     select(dead_letters.c.sequence, *(dead_letters.c[name] for name in _LETTER_COLUMNS))
     .order_by(dead_letters.c.sequence.desc())
@@ -131,15 +96,21 @@ class SqlEventStore:
         """
         rows = rows_of(frame)
         with writing(self._engine) as connection:
-            done = insert_once(connection, rows) if rows else NOTHING_INSERTED
+            # Before looking who was taken out: that happens in the same turn.
+            if rows:
+                wait_for_turn(connection, Turn.APPLYING)
+            places = standing_rows(connection, rows)
+            kept = rows if len(places) == len(rows) else [rows[at] for at in places]
+            done = insert_once(connection, kept) if kept else NOTHING_INSERTED
             _store_offsets(connection, group, offsets or {})
-            reason = KNOWN_WITH_OTHER_CONTENT
-            refused = [set_aside(row, reason) for row in done.conflicts] if set_aside else []
-            letters = tuple(sorted([*dead_letters, *refused], key=_place))
+            refused = [] if set_aside is None else [
+                set_aside(places[row], KNOWN_WITH_OTHER_CONTENT) for row in done.conflicts]
+            standing = standing_letters(connection, dead_letters)
+            letters = tuple(sorted([*standing, *refused], key=_place))
             _store_dead_letters(connection, letters)
         conflicts = len(done.conflicts)
-        return Applied(done.inserted, len(rows) - done.inserted - conflicts, conflicts, letters,
-                       done.after, done.until)
+        return Applied(done.inserted, len(kept) - done.inserted - conflicts, conflicts, letters,
+                       done.after, done.until, len(rows) - len(kept))
 
     def offsets(self, group: str = "ingest") -> dict[TopicPartition, int]:
         """As `ports.EventStore.offsets`."""
@@ -154,24 +125,12 @@ class SqlEventStore:
     def history(self, user_id: str) -> History:
         """As `ports.EventStore.history`."""
         with reading(self._engine) as connection:
-            # One statement: the version must be that of exactly these entries and searches.
-            rows = list(zip(*_HISTORY.fetch(connection, user=user_id), strict=True))
-        rows.sort(key=lambda row: row[:2])
-        return History(
-            user_id=user_id,
-            version=max(row[2] for row in rows),
-            entries=tuple(
-                HistoryEntry(item_id, _TYPES[kind], rating, at_ms, event_id)
-                for at_ms, event_id, _, item_id, kind, rating, _ in rows
-                if item_id is not None
-            ),
-            searches=tuple(query for *_, query in rows if query is not None),
-        )
+            return read_history(connection, user_id)
 
     def history_version(self, user_id: str) -> int:
         """As `ports.EventStore.history_version`."""
         with reading(self._engine) as connection:
-            return connection.execute(_HISTORY_VERSION, {"user": user_id}).scalar() or 0
+            return read_history_version(connection, user_id)
 
     def users_between(self, after: int, until: int, limit: int) -> set[str] | None:
         """As `ports.EventStore.users_between`."""
@@ -206,6 +165,11 @@ class SqlEventStore:
         with reading(self._engine) as connection:
             return Trimmed(*(int(stored_property(connection, name) or 0)
                              for name in (TRIMMED_UNTIL, BROWSE_TRIMMED_UNTIL)))
+
+    def last_erasure(self) -> int:
+        """As `ports.EventStore.last_erasure`."""
+        with reading(self._engine) as connection:
+            return connection.execute(_LAST_ERASURE).scalar() or 0
 
     def counts(self) -> dict[str, int]:
         """As `ports.EventStore.counts`."""

@@ -123,8 +123,9 @@ class DeadLetter:
 class Applied:
     """What one apply transaction did: events applied now, events applied before.
 
-    `conflicts` are events whose id was applied before with other content; `letters` are all dead
-    letters of the transaction in the order of their places. The events applied have the sequence
+    `conflicts` are events whose id was applied before with other content; `erased` are events of
+    people who were taken out, and are dropped; `letters` are all dead letters of the transaction
+    in the order of their places. The events applied have the sequence
     numbers above `after` up to `until`, and no other event has one of these.
     """
 
@@ -134,6 +135,7 @@ class Applied:
     letters: tuple[DeadLetter, ...] = ()
     after: int = field(default=0, compare=False)
     until: int = field(default=0, compare=False)
+    erased: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,13 +206,18 @@ class HistoryEntry:
     event_id: str
 
 
+BROWSED_MAX = 1_000
+"""Views, and searches, of one user that a history holds: anybody can make any number of them."""
+
+
 @dataclass(frozen=True, slots=True)
 class History:
-    """All that the store knows of one user.
+    """What the store knows of one user: all ratings and watches, the newest views and searches.
 
     `entries` are ordered by (timestamp_ms, event_id), oldest first; at most one per film and
-    kind. `searches` are the queries typed, oldest first. `version` grows with every change of
-    them (it is the sequence number of the newest event that made one; 0 for a user never seen).
+    kind. `searches` are the queries typed, oldest first. Of views and of searches there are at
+    most `BROWSED_MAX`. `version` grows with every change, also of older ones (it is the sequence
+    number of the newest event that made one; 0 for a user never seen).
     """
 
     user_id: str

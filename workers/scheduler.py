@@ -41,6 +41,10 @@ JOBS = (
     Job("queue_gauges", interval=1.0, misfire_grace_s=5, quiet=True),
     Job("foreign_changes", interval=1.0, misfire_grace_s=5, quiet=True),
     Job("cards", interval=5.0, misfire_grace_s=5, quiet=True),
+    Job("drift", interval="drift_interval_s", misfire_grace_s=600),
+    Job("rollout_watch", interval=1.0, misfire_grace_s=5, quiet=True),
+    Job("experiment_judge", interval="canary_judging_interval_s", misfire_grace_s=30, quiet=True),
+    Job("online_success", interval=60.0, misfire_grace_s=30, quiet=True),
     Job("traffic", interval=10.0, misfire_grace_s=5, quiet=True),
 )
 
@@ -72,7 +76,8 @@ def build_scheduler(
         interval = intervals[job.interval] if isinstance(job.interval, str) else job.interval
         delay = (first_delays_s or {}).get(job.name, interval)
         scheduler.add_job(
-            logged(job, actions[job.name], runs), "interval", id=job.name, seconds=interval,
+            logged(job, actions[job.name], runs), "interval", id=job.name, name=job.name,
+            seconds=interval,
             next_run_time=now + timedelta(seconds=delay), misfire_grace_time=job.misfire_grace_s,
             coalesce=True, max_instances=1,
         )  # fmt: skip

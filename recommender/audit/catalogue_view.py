@@ -9,6 +9,7 @@ import numpy as np
 
 from recommender.arrays import Bools, Int64s
 from recommender.interactions import Interactions
+from recommender.metrics import with_places
 from recommender.types import Movie, Person
 
 DAY_MS = 86_400_000
@@ -37,11 +38,7 @@ class CatalogueView:
         """Film indexes of lists: int64 of shape (n_lists, k), -1 fills up and is what is not
         active."""
         find = self.place.get
-        rows = [[find(item_id, -1) for item_id in items][:k] for items in lists]
-        found = np.full((len(rows), k), -1, np.int64)
-        for row, items in enumerate(rows):
-            found[row, : len(items)] = items
-        return found
+        return with_places([[find(item_id, -1) for item_id in items][:k] for items in lists], k)
 
 
 def view_catalogue(

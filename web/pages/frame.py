@@ -79,7 +79,8 @@ class Frame:
         app.jinja_env.undefined = StrictUndefined
         app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
         app.jinja_env.filters.update(
-            moment=moment, number=number, share=share, duration=duration, strengths=strengths)
+            moment=moment, number=number, share=share, duration=duration, strengths=strengths,
+            ticked=ticked)
         app.context_processor(self._values)
         # Global, so that they are there in a block that is rendered alone, as a fragment.
         app.jinja_env.globals["csrf_token"] = forms.token
@@ -128,10 +129,25 @@ def _digest(file: Path) -> str:
 
 
 def moment(at_ms: int | None) -> str:
-    """UTC milliseconds as people read them."""
+    """UTC milliseconds as people read them, in one line; for machines too."""
     if at_ms is None:
         return "never"
-    return f"{datetime.fromtimestamp(at_ms / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    at = datetime.fromtimestamp(at_ms / 1000, UTC)
+    return Markup('<time datetime="{}">{} UTC</time>').format(
+        f"{at:%Y-%m-%dT%H:%M:%SZ}", f"{at:%Y-%m-%d %H:%M:%S}")
+
+
+def minute(at_ms: int) -> str:
+    """UTC milliseconds as plain text, to the minute."""
+    return f"{datetime.fromtimestamp(at_ms / 1000, UTC):%Y-%m-%d %H:%M}"
+
+
+def ticked(text: str) -> str:
+    """A text for people in which `code` stands between backticks."""
+    parts = text.split("`")
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if at % 2 and at < len(parts) - 1 else part
+        for at, part in enumerate(parts))
 
 
 def strengths(chain: Mapping[str, float] | None) -> str:
