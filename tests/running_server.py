@@ -77,7 +77,7 @@ def home_with_world(folder: Path) -> Home:
 
 
 def prepared_home(folder: Path) -> Home:
-    """The same with an administrator's key and three models, of which the first serves."""
+    """The same with an administrator's key and the default models, of which the best serves."""
     template, admin = _prepared()
     return _copied(template, folder, admin)
 
