@@ -24,7 +24,7 @@ from commands.audit_writing import (
 from commands.training_parts import TrainingParts
 from recommender.audit.anomaly_scan import AnomalyScan
 from recommender.audit.answers_audit import AnswersReport, LoggedAnswer, audit_answers
-from recommender.audit.catalogue_view import CatalogueView, view_catalogue
+from recommender.audit.catalogue_view import CatalogueView, frozen_view, view_catalogue
 from recommender.audit.documents import Origin, security_document
 from recommender.audit.fairness import FairnessReport
 from recommender.audit.gauges import answers_gauges, fairness_gauges
@@ -113,7 +113,8 @@ def run_audit(
     if answers:
         progress(f"auditing {len(answers)} answers")
         outcome.answers = audit_answers(
-            answers, view, _history_lengths(interactions), interactions.n_users, policy, dropped)
+            answers, frozen_view(view, interactions, begin_ms), _history_lengths(interactions),
+            interactions.n_users, policy, dropped)
         write_loops(parts.outputs, outcome.answers, origin, policy, pictures)
     else:
         outcome.left_out[ANSWERS] = "no answer was logged in the window"

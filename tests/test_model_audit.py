@@ -7,7 +7,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from recommender.audit.catalogue_view import NEW_DAYS, view_catalogue
+from recommender.audit.catalogue_view import NEW_DAYS, frozen_view, view_catalogue
 from recommender.audit.loops import DAY_MS
 from recommender.audit.model_audit import audit_model
 from recommender.audit.verdicts import AuditPolicy
@@ -49,3 +49,15 @@ def test_the_active_catalogue_is_what_was_touched_or_came_lately() -> None:
     assert "new" in view.place and "old" not in view.place and len(view.item_ids) == 41
     assert view.places([["f0", "old", "f1"], []], 2).tolist() == [
         [view.place["f0"], -1], [-1, -1]]
+
+
+def test_popularity_is_frozen_before_the_period_that_is_judged() -> None:
+    interactions = clustered()
+    view = view_catalogue(interactions, films(), [], 0)
+    frozen = frozen_view(view, interactions, 5_000)
+    expected = Counter(interactions.item_ids[item] for item, at in zip(
+        interactions.items.tolist(), interactions.first_timestamps.tolist(), strict=True)
+        if at < 5_000)
+    assert frozen.taken_by.tolist() == [expected[item] for item in frozen.item_ids]
+    assert 0 < frozen.taken_by.sum() < view.taken_by.sum()
+    assert frozen.item_ids == view.item_ids

@@ -190,3 +190,4 @@ def test_a_form_that_is_refused_says_why_where_the_script_reads_it(world: World)
     assert answer.status_code == 422
     alert = answer.text.split('role="alert">', 1)[1].split("</p>")[0]
     assert alert.startswith("user_id: must be 1 to 128 characters of A-Z")
+    assert "<h1>That value does not fit</h1>" in answer.text

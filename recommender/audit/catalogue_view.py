@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -39,6 +39,17 @@ class CatalogueView:
         active."""
         find = self.place.get
         return with_places([[find(item_id, -1) for item_id in items][:k] for items in lists], k)
+
+
+def frozen_view(view: CatalogueView, interactions: Interactions, before_ms: int) -> CatalogueView:
+    """The same films with the popularity that they had before a time (UTC ms).
+
+    What was shown in a period must not decide which films count as popular in it.
+    """
+    earlier = interactions.select(interactions.first_timestamps < before_ms)
+    counts = dict(zip(earlier.item_ids, earlier.item_counts().tolist(), strict=True))
+    taken_by = np.array([counts.get(item_id, 0) for item_id in view.item_ids], np.int64)
+    return replace(view, taken_by=taken_by)
 
 
 def view_catalogue(

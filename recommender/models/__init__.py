@@ -8,6 +8,7 @@ from recommender.models.als import ALS
 from recommender.models.ease import EASE
 from recommender.models.knn import KNN
 from recommender.models.model import ModelSpec
+from recommender.models.ncf import NCF
 from recommender.models.popularity import POPULARITY
 from recommender.models.sequence_blend import SEQUENCE_BLEND
 from recommender.models.sequence_softmax import SEQUENCE_SOFTMAX
@@ -23,6 +24,7 @@ MODELS: dict[str, ModelSpec[Any]] = {
         EASE,
         ALS,
         TRANSITION_KNN,
+        NCF,
         SEQUENTIAL,
         SIMILAR_HISTORIES,
         SEQUENCE_BLEND,

@@ -16,7 +16,13 @@ import scipy.sparse as sp
 
 from recommender.arrays import Bools, Float32s, Int32s
 from recommender.interactions import Interactions
-from recommender.models.model import EncodedHistory, ModelSpec, decay_of, hyperparameter
+from recommender.models.model import (
+    EncodedHistory,
+    ModelSpec,
+    SearchRange,
+    decay_of,
+    hyperparameter,
+)
 from recommender.ranking import NO_SOURCE, Ranked
 
 _ONE = np.ones(1, np.float32)
@@ -26,17 +32,18 @@ _ONE = np.ones(1, np.float32)
 class AlsConfig:
     """Hyperparameters of ALS."""
 
-    factors: int = hyperparameter(64, least=1)
+    factors: int = hyperparameter(64, least=1, search=SearchRange(16, 256, log=True))
     """Length of the vectors. Changes results, size and speed."""
-    unobserved_weight: float = hyperparameter(0.1, least=0)
+    unobserved_weight: float = hyperparameter(0.1, least=0, search=SearchRange(0.01, 1, log=True))
     """What a film not taken counts beside one taken. Changes results."""
-    regularization: float = hyperparameter(0.003, least=1e-6)
+    regularization: float = hyperparameter(0.003, least=1e-6,
+                                           search=SearchRange(1e-4, 0.1, log=True))
     """Penalty, times what the entries and the films not taken count. Changes results."""
     frequency_power: float = hyperparameter(1.0, least=0)
     """Power of what they count that scales the penalty of a vector. Changes results."""
     passes: int = hyperparameter(12, least=1)
     """Alternations. Changes results and the time of the fit."""
-    half_life: float = hyperparameter(5.0, least=0)
+    half_life: float = hyperparameter(5.0, least=0, search=SearchRange(1, 50, log=True))
     """Films after which an entry of the history at hand counts half; 0 counts all alike. Changes
     results."""
     seed: int = hyperparameter(0, least=0)

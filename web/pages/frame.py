@@ -24,6 +24,12 @@ from web.request_context import this_request
 FRAGMENT_HEADER = "X-Fragment"
 _NOTICE = "notice"
 _FIRST = "discovery.discovery"
+_TITLES: Mapping[int, str] = {
+    HTTPStatus.UNAUTHORIZED: "Please log in", HTTPStatus.CONFLICT: "Not as things are",
+    HTTPStatus.UNPROCESSABLE_ENTITY: "That value does not fit",
+    HTTPStatus.INTERNAL_SERVER_ERROR: "Something went wrong",
+    HTTPStatus.SERVICE_UNAVAILABLE: "Not just now",
+}
 _DASH = "\u2013"
 
 
@@ -94,7 +100,7 @@ class Frame:
         # Whole, also for the script: it tells what the page says.
         answer = _html(
             render_template("problem.html", problem=problem, request_id=request.request_id,
-                            title=HTTPStatus(problem.status).phrase, notice=None),
+                            title=_title(problem.status), notice=None),
             problem.status)
         answer.headers.extend(problem.headers)
         return answer
@@ -120,6 +126,11 @@ class Frame:
         folder = self._app.static_folder
         assert folder is not None
         return url_for("static", filename=name, v=_digest(Path(folder) / name))
+
+
+def _title(status: int) -> str:
+    """What a status means to somebody who reads no RFC."""
+    return _TITLES.get(status, HTTPStatus(status).phrase)
 
 
 @lru_cache
