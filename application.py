@@ -16,6 +16,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from flask import Flask
 
 from adapters.json_log import configure_json_log
+from adapters.outputs import OutputFolder
 from adapters.response_log import SqlResponseLog
 from adapters.session_secret import open_session_secret
 from adapters.telemetry import PrometheusTelemetry
@@ -52,6 +53,7 @@ from web.request_context import add_request_id
 from web.services import Services, WebOptions
 from web.surface import Register
 from web.turns import PatientAuditLog, PatientOutbox, Turns, patiently
+from workers.audit import AuditJob, DroppedAnswers
 from workers.bus_watch import BusWatch
 from workers.foreign_changes import ForeignChanges
 from workers.ingest import INGEST, IngestWorker, offsets_group
@@ -85,6 +87,7 @@ class Application:
     watch: ModelWatch[ModelBundle]
     retrainer: Retrainer
     snapshot: SnapshotJob
+    audit: AuditJob
     scheduler: BackgroundScheduler
 
     def start(self) -> None:
@@ -109,6 +112,7 @@ class Application:
             self.scheduler.shutdown(wait=False)
         for name, stop in (
             ("retrain", self.retrainer.stop), ("snapshot", self.snapshot.stop),
+            ("audit", self.audit.stop),
             ("ingest", self.ingest.stop),
             *(() if self.relay is None else (("relay", self.relay.stop),)),
             *(() if self.bus_watch is None else (("bus watch", self.bus_watch.stop),)),
@@ -136,6 +140,7 @@ class _Parts:
     watch: ModelWatch[ModelBundle]
     retrainer: Retrainer
     snapshot: SnapshotJob
+    audit: AuditJob
     kept: KeptUsers[EncodedUser, EncodedAnswer]
     load: Callable[[str], History]
     cards: Cards
@@ -163,7 +168,7 @@ def compose(settings: Settings, further_topics: Iterable[Register] = ()) -> Appl
     return Application(
         _flask(parts, program, further_topics), parts.side, parts.events, parts.responses,
         ingest, _relay(parts), parts.bus_watch, parts.watch, parts.retrainer, parts.snapshot,
-        scheduler,
+        parts.audit, scheduler,
     )
 
 
@@ -178,13 +183,16 @@ def _open(settings: Settings) -> _Parts:
     load, newest_version = side.store.history, side.store.history_version
     if side.remote:
         load, newest_version = turns.patient(load), turns.patient(newest_version)
+    responses = open_response_log(settings)
+    dropped = DroppedAnswers(responses.dropped, 1000 * settings.audit_window_s)
     return _Parts(
         settings, side, events, None if events.queue is None else BusWatch(events.bus),
-        open_response_log(settings), telemetry, state,
+        responses, telemetry, state,
         _model_watch(settings, side, state, telemetry),
         Retrainer(_child("train", "--json"), settings.training_timeout_s, telemetry, side.audit,
                   now_ms),
         SnapshotJob(_child("snapshot", "--json"), settings.training_timeout_s),
+        AuditJob(_child("audit", "--json"), settings.audit_timeout_s, dropped, telemetry, now_ms),
         KeptUsers(load, settings.kept_users_max, newest_version if settings.replicas > 1 else None),
         load, cards, turns, reranking_of(settings, now_ms),
     )
@@ -207,7 +215,7 @@ def _flask(parts: _Parts, program: Workers, further_topics: Iterable[Register]) 
         bus_problem=(parts.bus_watch or parts.events.bus).problem,
         metrics_registry=parts.telemetry.registry, now_ms=now_ms,
         review=side.review, requeue=Requeuer(side.review, parts.events.bus, side.audit, now_ms),
-        program=program,
+        program=program, audits=OutputFolder(parts.settings.outputs_folder),
     )
     lists = Lists(parts.kept, parts.load, parts.cards, parts.state,
                   parts.settings.kept_lists, parts.reranking)
@@ -259,6 +267,7 @@ def _scheduler(parts: _Parts, foreign: ForeignChanges, runs: JobRuns,
         "model_watch": parts.watch.check,
         "retrain": lambda: parts.retrainer.request("schedule", "scheduler"),
         "snapshot": parts.snapshot.run,
+        "audit": parts.audit.run,
         "retention": _retention(settings, side).run,
         "trim_outbox": open_outbox_trim(settings, side, parts.events.engine, parts.telemetry).run,
         "trim_store": open_store_trim(
@@ -270,14 +279,16 @@ def _scheduler(parts: _Parts, foreign: ForeignChanges, runs: JobRuns,
     }
     if settings.replicas > 1:
         schedule = SharedSchedule(side.leases, f"{socket.gethostname()}:{os.getpid()}")
-        for job, seconds in (("retrain", settings.retrain_interval_s), ("trim_store", 3_600.0)):
+        for job, seconds in (("retrain", settings.retrain_interval_s), ("trim_store", 3_600.0),
+                             ("audit", settings.audit_interval_s)):
             actions[job] = schedule.shared(job, seconds, actions[job])
     records = side.allow_list.records()
     last_ms = records[0].created_at_ms if records else None
     delays = {"retrain": first_delay_s(last_ms, now_ms(), settings.retrain_interval_s),
               "traffic": 0.0}
     intervals = {"retrain_interval_s": settings.retrain_interval_s,
-                 "snapshot_interval_s": settings.snapshot_interval_s}
+                 "snapshot_interval_s": settings.snapshot_interval_s,
+                 "audit_interval_s": settings.audit_interval_s}
     return build_scheduler(actions, intervals, delays, runs=runs)
 
 

@@ -24,6 +24,7 @@ COMMANDS = {
     "train": "commands.train",
     "snapshot": "commands.snapshot",
     "evaluate": "commands.evaluate",
+    "audit": "commands.audit",
     "compare": "commands.compare",
     "tune": "commands.tune",
     "registry": "commands.registry",

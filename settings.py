@@ -16,6 +16,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from settings_groups.audit import AuditSettings
 from settings_groups.bus import Bus, BusSettings, bus_contradictions, insecure_bus, loopback
 from settings_groups.rerank import RerankSettings
 from settings_groups.retention import RetentionSettings, retention_contradictions
@@ -34,7 +35,7 @@ class Profile(StrEnum):
 
 
 class Settings(
-    BusSettings, RerankSettings, TrainingSettings, RetentionSettings, BaseSettings
+    AuditSettings, BusSettings, RerankSettings, TrainingSettings, RetentionSettings, BaseSettings
 ):
     """Each field is read from FAIRREEL_<NAME>, then from `.env`; unknown keys are refused."""
 

@@ -13,13 +13,16 @@ from adapters.tables import responses
 from recommender.types import AnsweredRecord
 
 
-def answered_records(engine: Engine, rows: int = 5_000) -> Iterator[AnsweredRecord]:
-    """By request id, which is the order of time; one query a `rows`, no transaction stays open.
+def answered_records(
+    engine: Engine, rows: int = 5_000, after: str = ""
+) -> Iterator[AnsweredRecord]:
+    """Those above a request id, in the order of ids, which is that of time.
+
+    One query a `rows`; no transaction stays open.
 
     Raises:
         StoreUnavailable: the database does not answer.
     """
-    after = ""
     while True:
         newer = ANSWERS.where(responses.c.request_id > after)
         query = newer.order_by(responses.c.request_id).limit(rows)

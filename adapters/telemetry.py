@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter as Counted
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from recommender.ports import AuditGauge
 from recommender.traffic import TrafficTotals
 from recommender.types import TopicPartition
 
@@ -18,6 +19,22 @@ _REQUEST_BUCKETS_S = (
 )
 _FRESHNESS_BUCKETS_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 600.0)
 _TRAINING_BUCKETS_S = (0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 60.0, 180.0, 600.0, 1800.0)
+
+_AUDIT_GAUGES = (
+    ("reco_exposure_gini", "Inequality of exposure, over the catalogue or the shown films",
+     ("variant", "scope")),
+    ("reco_catalog_coverage", "Share of the active catalogue that is shown", ("variant",)),
+    ("reco_tail_share", "Exposure outside the 10 % most shown films", ("variant",)),
+    ("reco_top_share", "Exposure of the 10 % most shown films", ("variant",)),
+    ("reco_intra_list_diversity", "1 - mean Jaccard similarity of genres in a list", ("variant",)),
+    ("reco_audit_lists", "Lists that the newest audit counted", ("variant",)),
+    ("reco_requirement_passed", "1 where a requirement is met, 0 where it fails",
+     ("variant", "requirement")),
+    ("reco_starvation_index", "Share of the catalogue never shown in the audited window", ()),
+    ("reco_echo_slope", "Rise of the Gini from window to window", ()),
+    ("reco_echo_flagged", "1 when that rise is an echo", ()),
+    ("reco_flagged_users", "People with more than mean + 3 sd events", ()),
+)
 
 
 class PrometheusTelemetry:
@@ -63,6 +80,8 @@ class PrometheusTelemetry:
             "reco_training_seconds", "Time of a retrain", _TRAINING_BUCKETS_S)
         self._gate_refusals = self._counter(
             "reco_gate_refusals_total", "Trained models that the gate refused", "reason")
+        self._audits = {name: self._gauge(name, about, *labels)
+                        for name, about, labels in _AUDIT_GAUGES}
         self._dropped = self._counter(
             "reco_response_log_dropped_total", "Answers not logged: the queue was full")
         self._bodies_refused = self._counter(
@@ -148,6 +167,12 @@ class PrometheusTelemetry:
     def gate_refusal(self, reason: str) -> None:
         """Count a refusal of the gate."""
         self._gate_refusals.labels(reason).inc()
+
+    def audited(self, gauges: Sequence[AuditGauge]) -> None:
+        """Set what an audit found."""
+        for gauge in gauges:
+            family = self._audits[gauge.name]
+            (family.labels(**gauge.labels) if gauge.labels else family).set(gauge.value)
 
     def responses_dropped(self, count: int) -> None:
         """Count answers that were not logged."""

@@ -37,7 +37,8 @@ def make_demo(folder: Path, spec: WorldSpec) -> Demo:
     Raises:
         RuntimeError: no model came out of it.
     """
-    settings = Settings(data_folder=folder / "data", registry_folder=folder / "registry")
+    settings = Settings(data_folder=folder / "data", registry_folder=folder / "registry",
+                        outputs_folder=folder / "outputs")
     with closing(open_store(settings)) as side:
         store_world(spec, side.store, side.catalogue, side.imports, now_ms())
         _, secret = create_key(side.api_keys, side.audit, Role.ADMIN, "demo", now_ms())
@@ -47,5 +48,6 @@ def make_demo(folder: Path, spec: WorldSpec) -> Demo:
         raise RuntimeError("no model was published")
     values = {"data_folder": str(settings.data_folder),
               "registry_folder": str(settings.registry_folder),
+              "outputs_folder": str(settings.outputs_folder),
               "rate_limit_per_minute": "1000000"}
     return Demo(Program(values, folder / "output"), secret)

@@ -265,6 +265,7 @@ def main() -> None:
         home = Path(folder)
         settings = {
             "data_folder": str(home / "data"), "registry_folder": str(home / "registry"),
+            "outputs_folder": str(home / "outputs"),
             "rate_limit_per_minute": "1000000000", "log_level": "WARNING",
         }
         program = Program(settings, home / "output")

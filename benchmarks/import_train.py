@@ -51,6 +51,7 @@ class Measured:
 def environment(home: Path, **settings: str) -> dict[str, str]:
     """Settings of a program in `home`, by name without prefix."""
     return {"data_folder": str(home / "data"), "registry_folder": str(home / "registry"),
+            "outputs_folder": str(home / "outputs"),
             "rate_limit_per_minute": "1000000000", "log_level": "WARNING", **settings}
 
 

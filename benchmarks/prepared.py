@@ -22,6 +22,7 @@ def environment(data: Path, registry: Path) -> dict[str, str]:
     return {
         "FAIRREEL_DATA_FOLDER": str(data),
         "FAIRREEL_REGISTRY_FOLDER": str(registry),
+        "FAIRREEL_OUTPUTS_FOLDER": str(registry.with_name("outputs")),
         "FAIRREEL_RATE_LIMIT_PER_MINUTE": "1000000000",
         "FAIRREEL_LOG_LEVEL": "WARNING",
     }

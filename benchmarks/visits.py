@@ -81,7 +81,8 @@ def registered_pages() -> tuple[Operation, ...]:
 
     with tempfile.TemporaryDirectory(prefix="fairreel-pages-") as folder:
         settings = Settings(data_folder=Path(folder) / "data",
-                            registry_folder=Path(folder) / "registry")
+                            registry_folder=Path(folder) / "registry",
+                            outputs_folder=Path(folder) / "outputs")
         compose(settings, [note]).stop()
     return tuple(operation for operation in found if operation.page)
 

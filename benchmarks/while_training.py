@@ -97,6 +97,7 @@ def one_round(arguments: argparse.Namespace, users: Iterator[str]) -> list[list[
         secret = admin_secret(data)
         environment = {
             "FAIRREEL_DATA_FOLDER": str(data), "FAIRREEL_REGISTRY_FOLDER": str(registry),
+            "FAIRREEL_OUTPUTS_FOLDER": str(Path(folder) / "outputs"),
             "FAIRREEL_RATE_LIMIT_PER_MINUTE": "1000000000", "FAIRREEL_LOG_LEVEL": "WARNING",
         }
         with server.serving("app:create_app", environment, "/ready") as (address, _):

@@ -14,6 +14,7 @@ import click
 
 from adapters.json_log import configure_json_log
 from clock import now_ms
+from commands.audit_writing import policy_of
 from commands.outcome import EXIT_FAILED, EXIT_OK, EXIT_UNUSABLE
 from commands.training_log import TrainingLog
 from commands.training_parts import TrainingParts, open_training
@@ -103,6 +104,7 @@ def _options(settings: Settings, actor: str) -> TrainingOptions:
     return TrainingOptions(
         tuple(dict.fromkeys(settings.models)), settings.split, _bounds(settings),
         settings.models_kept, settings.training_budget_s, _weighting(settings), actor,
+        policy_of(settings), settings.audit_pictures,
     )  # fmt: skip
 
 

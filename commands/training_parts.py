@@ -9,6 +9,7 @@ from pathlib import Path
 
 from adapters.code_state import read_code_state
 from adapters.model_files import ModelFiles
+from adapters.outputs import OutputFolder
 from adapters.snapshots import Snapshots
 from clock import now_ms
 from composition import open_model_files, open_snapshots, open_store
@@ -32,6 +33,7 @@ class TrainingParts:
     leases: JobLeases
     audit: AuditLog
     code: CodeState
+    outputs: OutputFolder
     clock: Callable[[], int]
 
 
@@ -48,7 +50,7 @@ def open_training(settings: Settings, publishing: bool = True) -> Iterator[Train
         yield TrainingParts(
             side.store, side.catalogue, open_snapshots(settings),
             open_model_files(settings, publishing), side.allow_list, side.leases, side.audit,
-            read_code_state(REPOSITORY), now_ms,
+            read_code_state(REPOSITORY), OutputFolder(settings.outputs_folder), now_ms,
         )  # fmt: skip
     finally:
         side.close()

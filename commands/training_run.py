@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
 from adapters.model_files import ModelFiles
 from adapters.model_folder import remove_orphans
 from adapters.snapshots import Snapshots
+from commands.candidate_audit import CandidateAudits
 from commands.training_log import TrainingLog
 from commands.training_parts import TrainingParts
 from commands.training_record import candidates_of, metrics_of, verdict_of
+from recommender.audit.gate_requirements import checks_of
+from recommender.audit.verdicts import AuditPolicy
 from recommender.bundle import ModelBundle
 from recommender.errors import LeaseLost, ModelRefused, NotFound, SnapshotDamaged
 from recommender.gate import GateBounds
@@ -44,7 +47,8 @@ class TrainingOptions:
     """`models` are fitted; the best of them is served until a switch says otherwise.
 
     bounds: what the gate allows. budget_s: models not yet begun after this time are dropped.
-    weighting: how entries count in a fit. actor: who asked, for the audit log.
+    weighting: how entries count in a fit. actor: who asked, for the audit log. policy: what audits
+    require; pictures: whether they draw.
     """
 
     models: tuple[str, ...]
@@ -54,6 +58,8 @@ class TrainingOptions:
     budget_s: float
     weighting: Weighting = UNWEIGHTED
     actor: str = "command line"
+    policy: AuditPolicy = field(default_factory=AuditPolicy)
+    pictures: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,10 +112,14 @@ def train_and_publish(
     plan = TrainingPlan(
         [(name, {}) for name in options.models], options.split, options.bounds, followed,
         is_late=lambda: time.monotonic() - began > options.budget_s,
-        people=parts.snapshots.people(snapshot), weighting=options.weighting,
+        checks=checks_of(options.policy), people=parts.snapshots.people(snapshot),
+        weighting=options.weighting,
     )  # fmt: skip
-    result = train(
-        interactions, parts.snapshots.movies(snapshot), plan, reference, log.progress)
+    movies = parts.snapshots.movies(snapshot)
+    result = train(interactions, movies, plan, reference, log.progress)
+    audits = CandidateAudits.of_run(
+        interactions, movies, plan.people, result.groups, parts.clock(), options.policy,
+        parts.outputs, log, options.pictures)
     material = _Material(
         snapshot, interactions, parent, candidates_of(result), options.weighting, options.actor
     )  # fmt: skip
@@ -119,7 +129,10 @@ def train_and_publish(
     if followed is not None and parent is not None and followed not in options.models:
         outcome = "held"
     for model in result.models:
-        record, left_alone = _publish(parts, material, model, time.monotonic() - began, lease), ""
+        audits.audit(model)
+        manifest, record = _publish(parts, material, model, time.monotonic() - began, lease)
+        audits.published(manifest, model.name == (result.chosen or followed))
+        left_alone = ""
         if model.name == result.chosen:
             record, left_alone = _serve(parts, material, record, lease)
             outcome = "held" if left_alone else "published"
@@ -130,6 +143,7 @@ def train_and_publish(
             explanation=" ".join(filter(None, (model.verdict.explanation, left_alone))),
         )  # fmt: skip
     _tidy(parts, options, log)
+    audits.write()
     return outcome
 
 
@@ -182,7 +196,7 @@ def serving_reference(
 def _publish(
     parts: TrainingParts, material: _Material, model: TrainedModel, seconds: float,
     lease: HeldLease,
-) -> ModelRecord:  # fmt: skip
+) -> tuple[Manifest, ModelRecord]:  # fmt: skip
     """Files first, then the row: a crash in between leaves files that nothing loads."""
     records = parts.allow_list.records()
     at_ms = parts.clock()
@@ -204,7 +218,7 @@ def _publish(
         at_ms, material.actor, "model_publish", record.version_id, status.value,
         f"{record.name}: {model.verdict.explanation}",
     ))  # fmt: skip
-    return record
+    return manifest, record
 
 
 def _serve(

@@ -34,6 +34,7 @@ class Evaluation:
     where no genre is known. from_model: share of the shown films that are the model's own and no
     filling. list_gains: float64 of shape (n_lists,), NDCG@k of each list, in the order of the
     split's users. shown: int64 of shape (n_lists, k), index among the active films, -1 for none.
+    list_diversity: float64 of shape (n_lists,), NaN for a list that has none.
     """
 
     k: int
@@ -50,6 +51,7 @@ class Evaluation:
     from_model: float
     list_gains: Float64s = field(repr=False, compare=False)
     shown: Int64s = field(repr=False, compare=False)
+    list_diversity: Float64s = field(repr=False, compare=False)
 
     def ndcg_of(self, rows: Bools) -> float:
         """Mean NDCG@k of those lists where `rows` (bool of shape (n_lists,)) holds, 0 of none."""
@@ -125,6 +127,7 @@ def evaluate(bundle: ModelBundle, split: Split, active: Interactions, k: int = 1
     among_active = np.where(is_active, np.cumsum(is_active) - 1, -1)
     shown_active = np.where(shown >= 0, among_active[shown], -1)
     n_active, n_shown = int(is_active.sum()), sum(len(answer.item_ids) for answer in lists)
+    diversity = _diversity(bundle, split.training.item_ids, shown)
     mean = metrics.mean_with_interval
     return Evaluation(
         k=k, n_lists=len(lists), active_items=n_active,
@@ -135,17 +138,16 @@ def evaluate(bundle: ModelBundle, split: Split, active: Interactions, k: int = 1
         gini=metrics.exposure_interval(shown_active, n_active, metrics.gini),
         novelty=mean(metrics.novelty(
             shown, split.training.item_counts(), split.training.n_users)),
-        diversity=mean(_diversity(bundle, split.training.item_ids, shown)),
+        diversity=mean(diversity[~np.isnan(diversity)]),
         from_model=sum(answer.from_model for answer in lists) / n_shown if n_shown else 0.0,
-        list_gains=list_gains, shown=shown_active,
+        list_gains=list_gains, shown=shown_active, list_diversity=diversity,
     )
 
 
 def _diversity(bundle: ModelBundle, item_ids: tuple[str, ...], shown: Int64s) -> Float64s:
-    """Of the lists that have one."""
+    """Of each list, NaN for one that has none."""
     find, masks = bundle.index.get, bundle.catalogue.genre_masks
     places = np.array([find(item_id, -1) for item_id in item_ids], np.int64)
     of_films = np.zeros((len(masks), len(places)), np.bool_)
     of_films[:, places >= 0] = masks[:, places[places >= 0]]
-    found = metrics.intra_list_diversity(shown, of_films)
-    return found[~np.isnan(found)]
+    return metrics.intra_list_diversity(shown, of_films)

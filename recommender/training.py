@@ -101,11 +101,13 @@ class TrainedModel:
 @dataclass(frozen=True, eq=False)
 class TrainingResult:
     """models: in the order of the requests. chosen: the name to be served, None where none passed
-    or the one followed was not trained. dropped: for want of time."""
+    or the one followed was not trained. dropped: for want of time. groups: who of the users that
+    were judged on belongs to which group, as of `user_groups`."""
 
     models: tuple[TrainedModel, ...]
     chosen: str | None
     dropped: tuple[Dropped, ...] = ()
+    groups: Mapping[str, Bools] = field(default_factory=dict)
 
 
 def train(interactions: Interactions, movies: Sequence[Movie], plan: TrainingPlan,
@@ -136,7 +138,7 @@ def train(interactions: Interactions, movies: Sequence[Movie], plan: TrainingPla
     heard, late, chosen = contest.hold(candidates, plan.followed, plan.is_late)
     heard.sort(key=lambda judged: place[judged.candidate.spec.name])
     return TrainingResult(tuple(_trained(fitting, one) for one in heard), chosen,
-                          (*dropped, *late))
+                          (*dropped, *late), groups)
 
 
 def evaluate_each(

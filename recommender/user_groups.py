@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from recommender.arrays import Bools
-from recommender.interactions import Interactions
+from recommender.arrays import Bools, Int64s
 from recommender.split import Split
 from recommender.types import Person
 
@@ -28,14 +27,16 @@ def user_groups(split: Split, people: Iterable[Person], genres: tuple[str, ...],
     Returns:
         By name, such as `activity low` or `gender F`: bool of shape (n,), n users of the split.
     """
-    found = activity_groups(split.histories, split) | demographic_groups(people, split)
+    ids = split.training.user_ids
+    names = [ids[user] for user in split.users.tolist()]
+    found = activity_groups(np.diff(split.histories.user_offsets)[split.users])
+    found |= demographic_groups(names, {person.user_id: person for person in people})
     found |= favourite_genre_groups(split, genres, genre_masks)
     return {name: members for name, members in found.items() if members.any()}
 
 
-def activity_groups(histories: Interactions, split: Split) -> dict[str, Bools]:
-    """By the number of films in the history."""
-    lengths = np.diff(histories.user_offsets)[split.users]
+def activity_groups(lengths: Int64s) -> dict[str, Bools]:
+    """By the number of films in each history: int64 of shape (n,)."""
     return {
         "activity low": lengths < MEDIUM_FROM,
         "activity medium": (lengths >= MEDIUM_FROM) & (lengths <= HIGH_ABOVE),
@@ -43,14 +44,14 @@ def activity_groups(histories: Interactions, split: Split) -> dict[str, Bools]:
     }
 
 
-def demographic_groups(people: Iterable[Person], split: Split) -> dict[str, Bools]:
-    """By gender, age band and occupation, where an import told."""
-    by_id = {person.user_id: person for person in people}
+def demographic_groups(user_ids: Sequence[str],
+                       people: Mapping[str, Person]) -> dict[str, Bools]:
+    """By gender, age band and occupation, where an import told; `people` are by user id."""
     found: dict[str, Bools] = {}
-    for row, user in enumerate(split.users.tolist() if by_id else ()):
-        person = by_id.get(split.training.user_ids[user])
+    for row, user_id in enumerate(user_ids if people else ()):
+        person = people.get(user_id)
         for name in _labels(person) if person else ():
-            found.setdefault(name, np.zeros(len(split.users), np.bool_))[row] = True
+            found.setdefault(name, np.zeros(len(user_ids), np.bool_))[row] = True
     return dict(sorted(found.items()))
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from recommender.errors import ModelRefused, NotFound, StoreUnavailable
+from recommender.ports import AuditGauge
 from recommender.review import AuditFilter, NumberedEntry, Page
 from recommender.types import (
     LOADABLE,
@@ -217,6 +218,10 @@ class CountingTelemetry:
 
     def training(self, outcome: str, seconds: float) -> None:
         self.counted["training", outcome] += 1
+
+    def audited(self, gauges: Sequence[AuditGauge]) -> None:
+        for gauge in gauges:
+            self.gauges[gauge.name, *gauge.labels.values()] = gauge.value
 
     def gate_refusal(self, reason: str) -> None:
         self.counted["gate_refusal", reason] += 1

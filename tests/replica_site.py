@@ -28,6 +28,7 @@ class Site:
         self.shared = {
             "store_url": self.url, "responses_url": self.url,
             "registry_folder": str(folder / "registry"),
+            "outputs_folder": str(folder / "outputs"), "audit_pictures": "false",
             "signing_key_file": str(folder / "keys" / "signing.pem"),
             "rate_limit_per_minute": "1000000",
         }  # fmt: skip

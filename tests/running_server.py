@@ -36,12 +36,15 @@ class Home:
 
     def settings(self, **changes: Any) -> Settings:
         """As the program has them."""
-        return Settings(**{"data_folder": self.data, "registry_folder": self.registry, **changes})
+        return Settings(**{
+            "data_folder": self.data, "registry_folder": self.registry,
+            "outputs_folder": self.folder / "outputs", "audit_pictures": False, **changes})
 
     def program(self, command: tuple[str, ...] = SERVE, **changes: str) -> Program:
         """The program on these folders, not started."""
         values = {
             "data_folder": str(self.data), "registry_folder": str(self.registry),
+            "outputs_folder": str(self.folder / "outputs"), "audit_pictures": "false",
             "rate_limit_per_minute": "1000000",
         }
         return Program(values | changes, self.folder / "output", command)

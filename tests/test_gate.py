@@ -32,7 +32,8 @@ def measures(gains, shown=None, from_model=1.0):
     return Evaluation(
         k=10, n_lists=len(gains), active_items=FILMS, hit_rate=mean, ndcg=mean, recall=mean,
         mrr=mean, coverage=Measured(0.5), gini=Measured(0.5), novelty=Measured(3.0),
-        diversity=Measured(0.5), from_model=from_model, list_gains=gains, shown=shown)
+        diversity=Measured(0.5), from_model=from_model, list_gains=gains, shown=shown,
+        list_diversity=np.full(len(gains), 0.5))
 
 
 def spread(mean, n=N, seed=0):

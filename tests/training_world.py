@@ -77,6 +77,7 @@ def flood(store: EventStore) -> None:
 def settings_of(folder: Path, **changes: Any) -> Settings:
     values = {
         "data_folder": folder / "data", "registry_folder": folder / "registry",
+        "outputs_folder": folder / "outputs", "audit_pictures": False,
         "models": ["transition_knn", "popularity"],
     }  # fmt: skip
     return Settings(**(values | changes))

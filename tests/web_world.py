@@ -29,6 +29,7 @@ from tests.fake_administration import (
     InMemoryApiKeys,
     InMemoryAuditLog,
 )
+from tests.fake_audits import InMemoryAudits
 from tests.fake_review import InMemoryEventReview, InMemoryTopics, SetProgramState
 from tests.fakes import (
     InMemoryCatalogue,
@@ -149,6 +150,7 @@ class World:
         self.bus = InMemoryTopics()
         self.review = InMemoryEventReview(self.store)
         self.program = SetProgramState()
+        self.audits = InMemoryAudits()
         self.services = Services(
             outbox=self.outbox, store=self.store, catalogue=self.catalogue,
             response_log=self.response_log, allow_list=self.allow_list, api_keys=self.api_keys,
@@ -158,7 +160,7 @@ class World:
             similar=similar or neighbours, manifest=self.manifests.get,
             bus_problem=lambda: None if self.bus_up else "no broker",
             metrics_registry=registry or CollectorRegistry(), now_ms=self.clock,
-            review=self.review, program=self.program,
+            review=self.review, program=self.program, audits=self.audits,
             requeue=Requeuer(self.review, self.bus, self.audit_log, self.clock))
         self.options = options or WebOptions(rate_limit_per_minute=UNLIMITED)
         self.surface: Surface

@@ -14,6 +14,7 @@ from recommender.ports import (
     AllowList,
     ApiKeys,
     AuditLog,
+    AuditReports,
     Catalogue,
     EventReview,
     EventStore,
@@ -113,6 +114,7 @@ class Services:
     review: EventReview
     requeue: Requeue
     program: ProgramState
+    audits: AuditReports
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ JOBS = (
     Job("model_watch", interval=1.0, misfire_grace_s=5, quiet=True),
     Job("retrain", interval="retrain_interval_s", misfire_grace_s=600),
     Job("snapshot", interval="snapshot_interval_s", misfire_grace_s=600),
+    Job("audit", interval="audit_interval_s", misfire_grace_s=600),
     Job("retention", interval=3_600.0, misfire_grace_s=600),
     Job("trim_outbox", interval=3_600.0, misfire_grace_s=600),
     Job("trim_store", interval=3_600.0, misfire_grace_s=600),

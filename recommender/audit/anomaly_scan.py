@@ -45,6 +45,10 @@ class AnomalyScan:
         """Whether there was any event with a user and a film."""
         return bool(self._counts)
 
+    def counts(self) -> list[int]:
+        """Events of each user."""
+        return list(self._counts.values())
+
     def report(self, lines_unreadable: int) -> dict[str, Any]:
         """All measures, ready for JSON; there must have been an event."""
         counts = np.fromiter(self._counts.values(), np.int64)

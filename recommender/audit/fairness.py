@@ -92,7 +92,9 @@ class CurvePoint:
 
 @dataclass(frozen=True, slots=True)
 class FairnessReport:
-    """All of it. lists: how many were judged; k: films a list."""
+    """All of it. lists: how many were judged; k: films a list. exposures: of the whole catalogue,
+    int64 of shape (n_items,).
+    """
 
     lists: int
     people: int
@@ -105,6 +107,7 @@ class FairnessReport:
     popularity_tiers: tuple[Tier, ...]
     genres: tuple[GenreExposure, ...]
     curve: tuple[CurvePoint, ...]
+    exposures: Int64s = field(repr=False, compare=False)
     notes: tuple[str, ...] = field(default=())
 
     def requirement(self, name: str) -> RequirementResult:
@@ -127,7 +130,7 @@ def audit_fairness(lists: AuditedLists, policy: AuditPolicy, seed: int = 0) -> F
             lists, policy, diversity, quality)),
         tuple(_merged(groups, quality)), concentration(exposures), shown_tiers(exposures),
         popularity_tiers(exposures, lists.taken_before), tuple(_genre_rows(lists, exposures)),
-        tuple(_curve(lists, seed)), lists.notes,
+        tuple(_curve(lists, seed)), exposures, lists.notes,
     )  # fmt: skip
 
 
@@ -162,15 +165,14 @@ class _ExposureRequirement:
     at_least: bool
     meaning: str
     target: bool = False
-    relative: bool = False
 
 
 _EXPOSURE = (
     _ExposureRequirement("coverage", coverage, "coverage_min", True,
-                         "share of the active catalogue that is shown to anybody", relative=True),
+                         "share of the active catalogue that is shown to anybody"),
     _ExposureRequirement("gini", gini, "gini_max", False,
                          "inequality of exposure over the whole active catalogue, films never "
-                         "shown too", relative=True),
+                         "shown too"),
     _ExposureRequirement("tail_share", tail_share, "tail_share_min", True,
                          "exposure outside the 10 % most shown films", target=True),
     _ExposureRequirement("shown_gini", shown_gini, "shown_gini_max", False,
@@ -194,7 +196,7 @@ def _exposure_requirements(lists: AuditedLists, policy: AuditPolicy) -> list[Req
                       else by_value(measured.value, threshold, one.at_least))
         rows.append(RequirementResult(
             one.name, status, measured, threshold, one.at_least, n, one.meaning,
-            one.name in policy.enforced, one.target, one.relative))
+            one.name in policy.enforced, one.target))
     return rows
 
 

@@ -38,7 +38,7 @@ def spread_over_groups(values: Sequence[Float64s], seed: int = 0) -> Measured:
     Args:
         values: for each group one value a person; at least two groups, none empty.
     """
-    plain = _spread(np.array([[group.mean()] for group in values]))[0]
+    plain = float(_spread(np.array([[group.mean()] for group in values]))[0])
     means = np.array([_resampled_means(group, seed + n) for n, group in enumerate(values)])
     drawn = _spread(means)
     corrected = max(0.0, 2.0 * plain - float(drawn.mean()))

@@ -47,8 +47,8 @@ class RequirementResult:
 
     threshold: None for what is only reported. at_least: whether the measure must be at least the
     threshold; at most otherwise. target: a published target of other systems that conflicts with
-    accuracy: shown, never refused by. relative: judged by the gate against the serving model.
-    meaning: a sentence for people. lists: how many it was measured on.
+    accuracy. enforced: the gate refuses models for it (`gate_requirements`). meaning: for people.
+    lists: how many it was measured on.
     """
 
     name: str
@@ -60,12 +60,6 @@ class RequirementResult:
     meaning: str
     enforced: bool = False
     target: bool = False
-    relative: bool = False
-
-    @property
-    def refuses(self) -> bool:
-        """Whether a model is to be refused for this."""
-        return self.enforced and not self.relative and self.status is AuditStatus.FAIL
 
 
 def by_value(value: float, threshold: float, at_least: bool) -> AuditStatus:

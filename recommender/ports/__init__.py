@@ -5,6 +5,7 @@ milliseconds. Every method that touches a database may raise `StoreUnavailable`.
 """
 
 from recommender.ports.access import ApiKeys, AuditLog
+from recommender.ports.audits import AuditGauge, AuditReports
 from recommender.ports.catalogue import Catalogue, Imports
 from recommender.ports.events import Consumer, EventBus, EventStore, Outbox, RelayQueue
 from recommender.ports.models import AllowList, JobLeases
@@ -14,7 +15,9 @@ from recommender.ports.review import EventReview
 __all__ = [
     "AllowList",
     "ApiKeys",
+    "AuditGauge",
     "AuditLog",
+    "AuditReports",
     "Catalogue",
     "Consumer",
     "EventBus",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from recommender.ports.audits import AuditGauge
 from recommender.program_state import JobState, PartState
 from recommender.traffic import TrafficMinute
 from recommender.types import AnsweredRecord, TopicPartition
@@ -111,6 +112,10 @@ class Telemetry(Protocol):
 
     def gate_refusal(self, reason: str) -> None:
         """The gate refused a trained model."""
+        ...
+
+    def audited(self, gauges: Sequence[AuditGauge]) -> None:
+        """What the newest audit found; a gauge that it does not name keeps its value."""
         ...
 
     def responses_dropped(self, count: int) -> None:

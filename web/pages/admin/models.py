@@ -22,6 +22,7 @@ from web.request_context import this_request
 from web.surface import Surface
 
 _HERE = "/admin/models"
+_NOT_FOR_PEOPLE = frozenset({"at", "event", "explanation", "gauges"})
 
 
 class SwitchForm(BaseModel):
@@ -123,7 +124,7 @@ def line_for_people(line: Mapping[str, Any]) -> str:
     time_of_day = str(line.get("at", ""))[11:19]
     text = line.get("text")
     if text is None:
-        fields = (f"{k} {v}" for k, v in line.items() if k not in ("at", "event", "explanation"))
+        fields = (f"{k} {v}" for k, v in line.items() if k not in _NOT_FOR_PEOPLE)
         text = f"{line.get('event', '')}: {', '.join(fields)}".removesuffix(": ")
     return f"{time_of_day}  {text}".strip()
 
