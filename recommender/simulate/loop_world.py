@@ -92,7 +92,8 @@ def fame_now(world: LoopWorld, truth: Truth, taken: Int64s) -> Float64s:
     The starting fame counts as much as one film of everybody.
     """
     fame: Float64s = truth.fame * world.people / world.films + taken
-    return fame / fame.mean()
+    even: Float64s = fame / fame.mean()
+    return even
 
 
 def attraction(world: LoopWorld, truth: Truth, fame: Float64s) -> Float64s:
@@ -105,7 +106,8 @@ def choose(weights: Float64s, uniforms: Float64s) -> Int64s:
     """One column for each row, in proportion to its weights; int64 of shape (rows,)."""
     upto = np.cumsum(weights, axis=1)
     at = (uniforms * upto[:, -1])[:, None]
-    return np.minimum((upto <= at).sum(axis=1), weights.shape[1] - 1)
+    columns: Int64s = np.minimum((upto <= at).sum(axis=1), weights.shape[1] - 1)
+    return columns
 
 
 def examination(k: int) -> Float64s:
