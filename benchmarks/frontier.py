@@ -6,7 +6,7 @@ FOLDER holds `ml-1m` (ordered.parquet, movies.dat) and `ml-100k` (u.data, u.item
 known film of each user is held out (validation), all films are ranked, a list of 10 for every user.
 Rerankers that look at exposures see those of the lists made before, in the order of the users.
 Targets: coverage >= .80 and whole-catalogue Gini <= .72 at a loss of HR@10 of at most 3 % against
-the best unmitigated model. Times are processor time of the chain alone, a list, on whatever the machine is.
+the best unmitigated model. Times are processor time of the chain alone, a list.
 """
 
 from __future__ import annotations
