@@ -16,8 +16,8 @@ TEST_PROCESSES ?= 2
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-input --require-hashes --no-deps --no-compile
 
 .PHONY: help run install install-extra install-dev check lint types layers test lock bench-serve bench-events \
-	bench-durability bench-first-run bench-while-training bench-import bench-pages bench-experiments bench-canary \
-	screenshots accuracy docs clean
+	bench-durability bench-kafka faults bench-first-run bench-while-training bench-import bench-pages \
+	bench-experiments bench-canary bench-drift bench-swaps screenshots accuracy docs clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,6 +64,12 @@ bench-events: $(RUN_READY) ## Ratings a second, from the request to the store (n
 bench-durability: $(RUN_READY) ## kill -9 at random moments: nothing lost, nothing twice
 	$(BIN)/python -m benchmarks.durability $(ARGS)
 
+bench-kafka: $(DEV_READY) ## Events a second over a Kafka broker of its own, and POST -> applied (needs java, mvn)
+	$(BIN)/python -m benchmarks.kafka_rates $(ARGS)
+
+faults: $(DEV_READY) ## Break broker, program, disk, clock under load (~20 min; ARGS='--events 100000'; java, mvn)
+	$(BIN)/python -m benchmarks.faults $(ARGS)
+
 bench-while-training: $(RUN_READY) ## Latency of /recommend while a retrain runs
 	$(BIN)/python -m benchmarks.while_training $(ARGS)
 
@@ -81,6 +87,12 @@ bench-experiments: $(RUN_READY) ## Error rates and power of the tests of experim
 
 bench-canary: $(RUN_READY) ## What a canary rolls back and what it does not, simulated
 	$(BIN)/python -m benchmarks.canary $(ARGS)
+
+bench-drift: $(RUN_READY) ## False alarms of the drift tests and what they find, simulated
+	$(BIN)/python -m benchmarks.drift $(ARGS)
+
+bench-swaps: $(RUN_READY) ## Hot swaps under load, and what a shadow costs
+	$(BIN)/python -m benchmarks.swaps $(ARGS)
 
 screenshots: $(DEV_READY) ## Pictures for README; ARGS='--all FOLDER' takes every page (needs chromium)
 	$(BIN)/python -m scripts.screenshots $(ARGS)

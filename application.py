@@ -21,6 +21,7 @@ from adapters.response_log import SqlResponseLog
 from adapters.response_rows import answered_records
 from adapters.session_secret import open_session_secret
 from adapters.telemetry import PrometheusTelemetry
+from answers_composition import open_answer_publisher
 from clock import now_ms
 from composition import (
     StoreSide,
@@ -29,7 +30,9 @@ from composition import (
     open_store,
     reranking_of,
 )
+from erasure_composition import open_background_erasure
 from events_composition import EventSide, open_events, refuse_to_leave_events
+from experiments_composition import ExperimentSide, open_experiments
 from recommender.bundle import ModelBundle
 from recommender.errors import ModelRefused
 from recommender.kept import KeptUsers
@@ -54,6 +57,7 @@ from web.request_context import add_request_id
 from web.services import Services, WebOptions
 from web.surface import Register
 from web.turns import PatientAuditLog, PatientOutbox, Turns, patiently
+from workers.answer_publisher import AnswerPublisher
 from workers.audit import AuditJob, DroppedAnswers
 from workers.bus_watch import BusWatch
 from workers.exposures import ExposureCount
@@ -72,6 +76,7 @@ from workers.shared_schedule import SharedSchedule
 from workers.snapshot import SnapshotJob
 
 _log = structlog.get_logger()
+_FIRST_AUDIT_S = 300.0
 ENTRY = Path(__file__).with_name("fairreel.py")
 
 
@@ -86,15 +91,18 @@ class Application:
     ingest: IngestWorker
     relay: RelayWorker | None
     bus_watch: BusWatch | None
+    answers: AnswerPublisher | None
     watch: ModelWatch[ModelBundle]
     retrainer: Retrainer
     snapshot: SnapshotJob
     audit: AuditJob
     scheduler: BackgroundScheduler
+    experiments: ExperimentSide
 
     def start(self) -> None:
         """Load the model and start the threads; returns when requests can be answered."""
         self.watch.check()
+        self.experiments.watch.check()
         for name in self.flask.jinja_env.list_templates():
             self.flask.jinja_env.get_template(name)  # 200 ms that the first visitor need not wait
         if self.bus_watch is not None:
@@ -102,6 +110,8 @@ class Application:
         self.ingest.start()
         if self.relay is not None:
             self.relay.start()
+        if self.answers is not None:
+            self.answers.start()
         self.scheduler.start()
         # What is loaded by now stays: the collector need not walk it (pauses of 100 ms, measured).
         gc.collect()
@@ -114,9 +124,10 @@ class Application:
             self.scheduler.shutdown(wait=False)
         for name, stop in (
             ("retrain", self.retrainer.stop), ("snapshot", self.snapshot.stop),
-            ("audit", self.audit.stop),
-            ("ingest", self.ingest.stop),
+            ("audit", self.audit.stop), ("drift", self.experiments.drift.stop),
+            ("shadow", self.experiments.shadow.stop), ("ingest", self.ingest.stop),
             *(() if self.relay is None else (("relay", self.relay.stop),)),
+            *(() if self.answers is None else (("answers", self.answers.stop),)),
             *(() if self.bus_watch is None else (("bus watch", self.bus_watch.stop),)),
             ("events", self.events.close),
             ("responses", self.responses.close), ("store", self.side.close),
@@ -148,6 +159,7 @@ class _Parts:
     cards: Cards
     turns: Turns
     reranking: Reranking
+    experiments: ExperimentSide
 
 
 def compose(settings: Settings, further_topics: Iterable[Register] = ()) -> Application:
@@ -162,15 +174,17 @@ def compose(settings: Settings, further_topics: Iterable[Register] = ()) -> Appl
     """
     configure_json_log(settings.log_level, [add_request_id])
     parts = _open(settings)
-    foreign = ForeignChanges(parts.side.store, parts.kept.forget, parts.kept.forget_all)
+    foreign = ForeignChanges(parts.side.store, parts.kept.forget, parts.kept.forget_all,
+                             parts.responses.forget_texts)
     ingest, runs, traffic = _ingest(parts, foreign), JobRuns(now_ms), TrafficHistory()
     scheduler = _scheduler(parts, foreign, runs, traffic)
     program = Workers(ingest, scheduler, runs, parts.responses, parts.retrainer.status,
                       parts.watch.refused, traffic, now_ms)
     return Application(
         _flask(parts, program, further_topics), parts.side, parts.events, parts.responses,
-        ingest, _relay(parts), parts.bus_watch, parts.watch, parts.retrainer, parts.snapshot,
-        parts.audit, scheduler,
+        ingest, _relay(parts), parts.bus_watch,
+        open_answer_publisher(parts.settings, parts.side, parts.responses.engine, parts.events.bus),
+        parts.watch, parts.retrainer, parts.snapshot, parts.audit, scheduler, parts.experiments,
     )
 
 
@@ -185,18 +199,21 @@ def _open(settings: Settings) -> _Parts:
     load, newest_version = side.store.history, side.store.history_version
     if side.remote:
         load, newest_version = turns.patient(load), turns.patient(newest_version)
-    responses = open_response_log(settings)
+    responses, watch = open_response_log(settings), _model_watch(settings, side, state, telemetry)
     dropped = DroppedAnswers(responses.dropped, 1000 * settings.audit_window_s)
+    reranking = reranking_of(settings, now_ms)
+    retrainer = Retrainer(_child("train", "--json"), settings.training_timeout_s, telemetry,
+                          side.audit, now_ms)
     return _Parts(
         settings, side, events, None if events.queue is None else BusWatch(events.bus),
-        responses, telemetry, state,
-        _model_watch(settings, side, state, telemetry),
-        Retrainer(_child("train", "--json"), settings.training_timeout_s, telemetry, side.audit,
-                  now_ms),
+        responses, telemetry, state, watch,
+        retrainer,
         SnapshotJob(_child("snapshot", "--json"), settings.training_timeout_s),
         AuditJob(_child("audit", "--json"), settings.audit_timeout_s, dropped, telemetry, now_ms),
         KeptUsers(load, settings.kept_users_max, newest_version if settings.replicas > 1 else None),
-        load, cards, turns, reranking_of(settings, now_ms),
+        load, cards, turns, reranking,
+        open_experiments(settings, side, events.bus, responses, telemetry, state, watch,
+                         _loader(settings), load, reranking, retrainer, _child("drift", "--json")),
     )
 
 
@@ -212,19 +229,24 @@ def _flask(parts: _Parts, program: Workers, further_topics: Iterable[Register]) 
         response_log=parts.responses, allow_list=side.allow_list, api_keys=api_keys,
         audit_log=PatientAuditLog(side.audit, turns), telemetry=parts.telemetry,
         serving=parts.state,
-        retrain=parts.retrainer, switch=parts.watch, similar=similar,
+        retrain=parts.retrainer, switch=parts.experiments.switch, similar=similar,
         manifest=_manifest_of(parts.settings),
         bus_problem=(parts.bus_watch or parts.events.bus).problem,
         metrics_registry=parts.telemetry.registry, now_ms=now_ms,
         review=side.review, requeue=Requeuer(side.review, parts.events.bus, side.audit, now_ms),
-        program=program, audits=OutputFolder(parts.settings.outputs_folder),
+        program=program,
+        erasure=open_background_erasure(parts.settings, side, parts.events.engine, parts.responses,
+                                        parts.kept.forget),
+        audits=OutputFolder(parts.settings.outputs_folder),
+        rollouts=parts.experiments.rollouts,
     )
     lists = Lists(parts.kept, parts.load, parts.cards, parts.state,
-                  parts.settings.kept_lists, parts.reranking)
+                  parts.settings.kept_lists, parts.reranking, parts.experiments.choice,
+                  parts.experiments.observe)
     models = ModelLists(side.allow_list, lists, turns.patient(_loader(parts.settings)))
     flask = create_app(services, _web_options(parts.settings),
                        [recommend.topic(lists, models), _front(parts, lists, models),
-                        *further_topics], turns.given_up)
+                        *parts.experiments.topics, *further_topics], turns.given_up)
     slots = BodySlots(parts.settings.body_threads(), parts.telemetry.body_refused)
     in_turn = turns.wrap(flask.wsgi_app)
     flask.wsgi_app = slots.wrap(in_turn)  # type: ignore[method-assign,assignment]
@@ -279,18 +301,23 @@ def _scheduler(parts: _Parts, foreign: ForeignChanges, runs: JobRuns,
         "foreign_changes": foreign.check,
         "queue_gauges": QueueGauges(parts.events.outbox, parts.responses, parts.telemetry).report,
         "traffic": lambda: traffic.sample(now_ms(), parts.telemetry.traffic()),
-    }
+    } | parts.experiments.jobs()
     if settings.replicas > 1:
         schedule = SharedSchedule(side.leases, f"{socket.gethostname()}:{os.getpid()}")
         for job, seconds in (("retrain", settings.retrain_interval_s), ("trim_store", 3_600.0),
+                             ("experiment_judge", settings.canary_judging_interval_s),
+                             ("drift", settings.drift_interval_s),
                              ("audit", settings.audit_interval_s)):
             actions[job] = schedule.shared(job, seconds, actions[job])
     records = side.allow_list.records()
     last_ms = records[0].created_at_ms if records else None
     delays = {"retrain": first_delay_s(last_ms, now_ms(), settings.retrain_interval_s),
-              "traffic": 0.0, "exposures": 0.0}
+              "traffic": 0.0, "exposures": 0.0,
+              "audit": min(_FIRST_AUDIT_S, settings.audit_interval_s)}
     intervals = {"retrain_interval_s": settings.retrain_interval_s,
                  "snapshot_interval_s": settings.snapshot_interval_s,
+                 "canary_judging_interval_s": settings.canary_judging_interval_s,
+                 "drift_interval_s": settings.drift_interval_s,
                  "audit_interval_s": settings.audit_interval_s,
                  "exposure_interval_s": settings.exposure_interval_s}
     return build_scheduler(actions, intervals, delays, runs=runs)

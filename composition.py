@@ -26,6 +26,7 @@ from recommender.bundle import ModelBundle
 from recommender.rerank.chain import chain_of
 from recommender.serving_configuration import Reranking
 from settings import Settings
+from settings_groups.bus import Bus
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +87,13 @@ def open_response_log(settings: Settings) -> SqlResponseLog:
     """Where answers are kept."""
     return SqlResponseLog(
         open_database(settings.responses(), "responses"), settings.response_log_queue_max,
-        settings.response_log_flush_s,
+        settings.response_log_flush_s, for_topics=publishes_answers(settings),
     )
+
+
+def publishes_answers(settings: Settings) -> bool:
+    """Whether answers go to topics: with an outer bus only."""
+    return settings.bus is Bus.KAFKA and settings.publish_answers
 
 
 def open_snapshots(settings: Settings) -> Snapshots:

@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 
 from adapters.database import open_database
 from adapters.embedded_log import EmbeddedLog
+from adapters.formatted_bus import FormattedBus
 from adapters.kafka_bus import KafkaBus
 from adapters.kafka_clients import KafkaAccess
 from adapters.kafka_producer import KafkaPublisher
@@ -19,12 +20,16 @@ from adapters.kafka_topics import TopicNames, TopicPlan
 from adapters.left_behind import unapplied, unsent
 from adapters.relay_outbox import RelayOutbox
 from adapters.relay_queue import SqlRelayQueue
+from adapters.schema_files import read_schemas
+from adapters.schema_registry import SchemaRegistry
+from recommender.avro_codec import AvroCodec
 from recommender.errors import EventsLeftBehind, LogTaken
 from recommender.ports import EventBus, Outbox, RelayQueue
 from recommender.topics import EVENT_TOPICS
 from recommender.types import TopicPartition
 from settings import Settings
 from settings_groups.bus import Bus
+from settings_groups.topics import TopicFormat
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +93,31 @@ def refuse_to_leave_events(
             f"bus={before.value} until reco_relay_backlog and reco_consumer_lag are 0")
 
 
-def open_kafka_bus(settings: Settings) -> KafkaBus:
-    """Kafka as the bus; nothing is asked of it yet."""
+def open_kafka_bus(settings: Settings) -> EventBus:
+    """Kafka as the bus, in the format of the settings; nothing is asked of it yet."""
     # Its log repeats with every attempt what the bus watch tells once.
     quiet = logging.INFO if settings.log_level == "DEBUG" else logging.CRITICAL
     logging.getLogger("kafka").setLevel(quiet)
     access, names = kafka_access(settings), kafka_topic_names(settings)
     publisher = KafkaPublisher(access, names, settings.kafka_delivery_timeout_s)
-    return KafkaBus(access, names, publisher, settings.kafka_group)
+    bus = KafkaBus(access, names, publisher, settings.kafka_group)
+    codec = topic_codec(settings)
+    return FormattedBus(bus, codec.to_wire, codec.from_wire)
+
+
+def topic_codec(settings: Settings) -> AvroCodec:
+    """Writes JSON or Avro as set; reads both."""
+    return AvroCodec(read_schemas(), schema_registry(settings),
+                     settings.topic_format is TopicFormat.AVRO)
+
+
+def schema_registry(settings: Settings) -> SchemaRegistry | None:
+    """The registry of the settings."""
+    url, password = settings.schema_registry_url, _revealed(settings.schema_registry_password)
+    if url is None:
+        return None
+    login = None if password is None else (settings.schema_registry_username or "", password)
+    return SchemaRegistry(url, kafka_topic_names(settings).on_kafka, login)
 
 
 def kafka_access(settings: Settings) -> KafkaAccess:

@@ -29,7 +29,12 @@ COMMANDS = {
     "tune": "commands.tune",
     "registry": "commands.registry",
     "keys": "commands.keys",
+    "probe": "commands.probe",
+    "replay-request": "commands.replay_request",
+    "drift": "commands.drift",
     "backup": "commands.backup",
+    "erase-user": "commands.erase_user",
+    "replay": "commands.replay",
     "kafka-setup": "commands.kafka_setup",
     "config-doc": "commands.config_doc",
 }

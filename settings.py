@@ -18,8 +18,10 @@ from pydantic_settings import (
 
 from settings_groups.audit import AuditSettings
 from settings_groups.bus import Bus, BusSettings, bus_contradictions, insecure_bus, loopback
+from settings_groups.experiments import ExperimentSettings
 from settings_groups.rerank import RerankSettings
 from settings_groups.retention import RetentionSettings, retention_contradictions
+from settings_groups.topics import TopicSettings, insecure_topics, topic_contradictions
 from settings_groups.training import TrainingSettings
 
 PREFIX = "FAIRREEL_"
@@ -35,7 +37,8 @@ class Profile(StrEnum):
 
 
 class Settings(
-    AuditSettings, BusSettings, RerankSettings, TrainingSettings, RetentionSettings, BaseSettings
+    AuditSettings, BusSettings, ExperimentSettings, RerankSettings, RetentionSettings,
+    TopicSettings, TrainingSettings, BaseSettings,
 ):
     """Each field is read from FAIRREEL_<NAME>, then from `.env`; unknown keys are refused."""
 
@@ -181,6 +184,7 @@ class Settings(
             yield (f"batch_lines_max: {self.batch_lines_max} lines would never fit into "
                    f"outbox_queue_max_events ({self.outbox_queue_max_events})")
         yield from bus_contradictions(self)
+        yield from topic_contradictions(self, self)
         yield from retention_contradictions(self, self)
 
     def _unfit_for_replicas(self) -> Iterator[str]:
@@ -193,6 +197,7 @@ class Settings(
 
     def _insecure_in_production(self) -> Iterator[str]:
         yield from insecure_bus(self)
+        yield from insecure_topics(self)
         if self.client_keys_required is False:
             yield "client_keys_required: production needs client keys"
         if self.ratings_per_hour == 0:

@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 
 from adapters.database import reading, writing
 from adapters.job_leases import check_fencing
-from adapters.tables import models, serving_choice
+from adapters.tables import models, rollouts, serving_choice
 from recommender.errors import ModelRefused, NotFound
 from recommender.types import LOADABLE, ModelRecord, ModelStatus, ServingChoice
 
@@ -103,7 +103,7 @@ class SqlAllowList:
             LeaseLost: the fencing token is no longer held.
         """
         with self._changing(fencing) as connection:
-            record = _serve(connection, version_id, at_ms)
+            record = serve_within(connection, version_id, at_ms)
             if choice is not None:
                 _choose(connection, choice, at_ms)
             return record
@@ -124,13 +124,16 @@ class SqlAllowList:
                 select(models.c.version_id).where(models.c.status == ModelStatus.SERVING.value)
             ).scalar()
             if serving is not None:
+                running = select(rollouts.c.name).where(rollouts.c.ended_at_ms.is_(None))
+                if connection.execute(running).first() is not None:
+                    return record
                 if choice is None or choice.automatic:
                     wanted = serving == before
                 else:
                     wanted = choice.name == record.name
                 if not wanted:
                     return record
-            return _serve(connection, version_id, at_ms)
+            return serve_within(connection, version_id, at_ms)
 
     def set_status(
         self, version_id: str, status: ModelStatus, at_ms: int, reason: str | None = None
@@ -175,7 +178,8 @@ class SqlAllowList:
             yield connection
 
 
-def _serve(connection: Connection, version_id: str, at_ms: int) -> ModelRecord:
+def serve_within(connection: Connection, version_id: str, at_ms: int) -> ModelRecord:
+    """`SqlAllowList.serve` in a transaction that somebody else began."""
     record = _one(connection, version_id)
     if record.status not in LOADABLE:
         raise ModelRefused(version_id, "not_allowed", f"it is {record.status}")

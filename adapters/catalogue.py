@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine, bindparam, func, select, text
 
 from adapters.bulk_insert import ColumnQuery, bulk_insert
 from adapters.database import reading, writing
+from adapters.erased_people import erased_until
 from adapters.postgresql_engine import Turn, wait_for_turn
 from adapters.tables import catalogue_changes, interactions, movies, people
 from recommender.types import EventType, Movie, Person, RatingCounts
@@ -113,6 +114,8 @@ class SqlCatalogue:
         rows = {p.user_id: (p.user_id, p.gender, p.age, p.occupation) for p in people}
         with writing(self._engine) as connection:
             wait_for_turn(connection, Turn.APPLYING)
+            for erased in erased_until(connection, rows.keys()):
+                del rows[erased]
             return _upsert_people(connection, list(rows.values()))
 
     def movie(self, item_id: str) -> Movie | None:

@@ -26,7 +26,7 @@ METADATA: dict[DatabaseName, MetaData] = {
 }
 # Newest revision of each folder under migrations/. Kept here so that an up-to-date database
 # opens without alembic being imported (0.3 s); a test compares it with the folders.
-HEADS: dict[DatabaseName, str] = {"log": "0002", "store": "0002", "responses": "0002"}
+HEADS: dict[DatabaseName, str] = {"log": "0002", "store": "0003", "responses": "0003"}
 
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 

@@ -30,12 +30,15 @@ from sqlalchemy import (
 from adapters.applied_rows import NOTHING_INSERTED, insert_once, last_sequence, rows_of
 from adapters.bulk_insert import ColumnQuery, bulk_insert, fetch_columns
 from adapters.database import reading, writing
+from adapters.erased_people import standing_letters, standing_rows
+from adapters.postgresql_engine import Turn, wait_for_turn
 from adapters.storable_text import storable
 from adapters.store_properties import BROWSE_TRIMMED_UNTIL, TRIMMED_UNTIL, stored_property
 from adapters.tables import (
     applied_events,
     consumer_offsets,
     dead_letters,
+    erasures,
     interactions,
     movies,
     searches,
@@ -103,6 +106,7 @@ _EVENTS_AFTER = ColumnQuery(
     .order_by(applied_events.c.sequence)
     .limit(bindparam("most"))
 )
+_LAST_ERASURE = select(func.max(erasures.c.finished_at_ms))
 _LETTERS = ColumnQuery(
     select(dead_letters.c.sequence, *(dead_letters.c[name] for name in _LETTER_COLUMNS))
     .order_by(dead_letters.c.sequence.desc())
@@ -131,15 +135,21 @@ class SqlEventStore:
         """
         rows = rows_of(frame)
         with writing(self._engine) as connection:
-            done = insert_once(connection, rows) if rows else NOTHING_INSERTED
+            # Before looking who was taken out: that happens in the same turn.
+            if rows:
+                wait_for_turn(connection, Turn.APPLYING)
+            places = standing_rows(connection, rows)
+            kept = rows if len(places) == len(rows) else [rows[at] for at in places]
+            done = insert_once(connection, kept) if kept else NOTHING_INSERTED
             _store_offsets(connection, group, offsets or {})
-            reason = KNOWN_WITH_OTHER_CONTENT
-            refused = [set_aside(row, reason) for row in done.conflicts] if set_aside else []
-            letters = tuple(sorted([*dead_letters, *refused], key=_place))
+            refused = [] if set_aside is None else [
+                set_aside(places[row], KNOWN_WITH_OTHER_CONTENT) for row in done.conflicts]
+            standing = standing_letters(connection, dead_letters)
+            letters = tuple(sorted([*standing, *refused], key=_place))
             _store_dead_letters(connection, letters)
         conflicts = len(done.conflicts)
-        return Applied(done.inserted, len(rows) - done.inserted - conflicts, conflicts, letters,
-                       done.after, done.until)
+        return Applied(done.inserted, len(kept) - done.inserted - conflicts, conflicts, letters,
+                       done.after, done.until, len(rows) - len(kept))
 
     def offsets(self, group: str = "ingest") -> dict[TopicPartition, int]:
         """As `ports.EventStore.offsets`."""
@@ -206,6 +216,11 @@ class SqlEventStore:
         with reading(self._engine) as connection:
             return Trimmed(*(int(stored_property(connection, name) or 0)
                              for name in (TRIMMED_UNTIL, BROWSE_TRIMMED_UNTIL)))
+
+    def last_erasure(self) -> int:
+        """As `ports.EventStore.last_erasure`."""
+        with reading(self._engine) as connection:
+            return connection.execute(_LAST_ERASURE).scalar() or 0
 
     def counts(self) -> dict[str, int]:
         """As `ports.EventStore.counts`."""

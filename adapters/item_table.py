@@ -12,10 +12,8 @@ import orjson
 from adapters.log_files import log_lines
 from recommender.audit.log_records import id_of
 from recommender.errors import UnreadableImport
-from recommender.import_layouts import NO_GENRE, USUAL_NAMES, usually_means
+from recommender.import_layouts import NO_GENRE, usually_means
 
-_ID_NAMES = (*USUAL_NAMES["item"], "id")
-_GENRE_NAMES = USUAL_NAMES["genres"]
 _SEPARATORS = re.compile(r"[|,;]")
 _U_ITEM_FLAGS = 19
 _U_ITEM_FIELDS = 5 + _U_ITEM_FLAGS
@@ -89,7 +87,8 @@ def _json_rows(lines: list[bytes]) -> Iterator[tuple[str | None, tuple[str, ...]
 
 def _json_row(entry: Any) -> tuple[str | None, tuple[str, ...]]:
     if isinstance(entry, dict):
-        genres = next((entry[n] for n in _GENRE_NAMES if entry.get(n) is not None), None)
+        genres = next((value for name, value in entry.items() if usually_means("genres", name)
+                       and value is not None), None)
         return _row_id(entry), _genres(genres)
     if isinstance(entry, list):
         return (id_of(entry[0]), _genres(entry[1])) if len(entry) > 1 else (None, ())
@@ -97,7 +96,8 @@ def _json_row(entry: Any) -> tuple[str | None, tuple[str, ...]]:
 
 
 def _row_id(entry: dict[str, Any]) -> str | None:
-    return next((i for name in _ID_NAMES if (i := id_of(entry.get(name))) is not None), None)
+    return next((i for name, value in entry.items() if (name == "id" or usually_means(
+        "item", name)) and (i := id_of(value)) is not None), None)
 
 
 def _part_rows(rows: Iterable[list[str]]) -> Iterator[tuple[str | None, tuple[str, ...]]]:

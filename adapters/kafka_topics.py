@@ -20,6 +20,10 @@ LETTER_MAX_BYTES = 4 << 20
 """On dead-letter topics: a letter is longer than the record that it holds."""
 _RETENTION, _MIN_INSYNC = "retention.ms", "min.insync.replicas"
 _MESSAGE_MAX = "max.message.bytes"
+_AHEAD_MAX = "message.timestamp.after.max.ms"
+_AHEAD_MAX_MS = 24 * HOUR_MS
+"""A producer whose clock is ahead by more is refused (Kafka's default is an hour, and its records
+would stay in the outbox until the clock is right)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,7 @@ class TopicPlan:
         return {
             _RETENTION: "-1" if hours is None else str(hours * HOUR_MS),
             _MIN_INSYNC: str(self.min_insync_replicas),
+            _AHEAD_MAX: str(_AHEAD_MAX_MS),
             **({_MESSAGE_MAX: str(LETTER_MAX_BYTES + 1_024)} if letters else {}),
         }
 

@@ -60,13 +60,6 @@ class OutputFolder:
             return []
         return [orjson.loads(line) for line in lines]
 
-    def picture(self, name: str) -> bytes | None:
-        """As `ports.AuditReports.picture`."""
-        try:
-            return (self._folder / f"{name}.png").read_bytes()
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-
     def _write(self, name: str, content: bytes) -> None:
         path = self._folder / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -12,7 +12,7 @@ from sqlalchemy import Engine, bindparam, select
 
 from adapters.bulk_insert import ColumnQuery, bulk_insert
 from adapters.database import reading, writing
-from adapters.tables import answer_texts, responses
+from adapters.tables import answer_texts, responses, unpublished_answers
 from recommender.answer_text import AnswerText
 from recommender.errors import StoreUnavailable
 from recommender.types import AnsweredRecord
@@ -59,10 +59,12 @@ class SqlResponseLog:
 
     def __init__(
         self, engine: Engine, waiting_max: int = 20_000, flush_s: float = 0.1,
-        clock_s: Callable[[], float] = time.monotonic,
+        clock_s: Callable[[], float] = time.monotonic, for_topics: bool = False,
     ) -> None:  # fmt: skip
+        """`for_topics` notes each answer as still to be published."""
         self.engine = engine
         self._clock_s = clock_s
+        self._for_topics = for_topics
         self._waiting_max = waiting_max
         self._flush_s = flush_s
         self._changed = threading.Condition()
@@ -227,6 +229,11 @@ class SqlResponseLog:
             bulk_insert(
                 connection, responses, _FIELDS, rows, "ON CONFLICT (request_id) DO NOTHING"
             )
+            if self._for_topics:
+                bulk_insert(
+                    connection, unpublished_answers, ("request_id",), [row[:1] for row in rows],
+                    "ON CONFLICT (request_id) DO NOTHING",
+                )  # fmt: skip
         if len(known) + len(texts) > _TEXTS_KNOWN_MAX:
             known.clear()
         known.update(texts)

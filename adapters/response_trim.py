@@ -9,7 +9,7 @@ from sqlalchemy import Engine, bindparam, delete, select
 from adapters.bulk_insert import ColumnQuery
 from adapters.database import reading, writing
 from adapters.response_log import TEXT_KNOWN_S
-from adapters.tables import answer_texts, responses
+from adapters.tables import answer_texts, responses, unpublished_answers
 
 PAGE_ROWS = 1_000
 _TEXT_ROWS = 500
@@ -69,4 +69,6 @@ class ResponsesTrim:
                 some = request_ids[start : start + 500]
                 removed += connection.execute(
                     delete(responses).where(_R.request_id.in_(some))).rowcount
+                connection.execute(delete(unpublished_answers).where(
+                    unpublished_answers.c.request_id.in_(some)))
         return removed

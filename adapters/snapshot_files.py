@@ -16,12 +16,14 @@ from fsspec.implementations.local import LocalFileSystem
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from adapters.durable_file import replace_file
+from recommender.erasure import ErasedPeople
 from recommender.errors import SnapshotDamaged, SnapshotsUnavailable
 from recommender.schemas import Columns
 from recommender.snapshot import SCHEMA_OF, Snapshot, SnapshotFile
 
 LATEST = "manifests/latest.json"
 _MANIFESTS = "manifests"
+_ERASED = "manifests/erased-people.json"
 _REWRITTEN = ".rewritten.json"
 _ALIASES_MAX = 1_000
 Answer = TypeVar("Answer")
@@ -53,8 +55,8 @@ class SnapshotFiles:
             self._fs, root = url_to_fs(url, **(options or {}))
         except ImportError as error:
             raise ImportError(
-                f"{url} needs {error.name or error}, which is not installed; `make install-extra` "
-                "installs it") from error
+                f"{url}: a package is not installed ({error}); `make install-extra` installs it"
+            ) from error
         self._root = root.rstrip("/")
 
     @property
@@ -153,11 +155,11 @@ class SnapshotFiles:
             return list(self._fs.find(self._at(folder)))
 
         root = f"{self._root.lstrip('/')}/"
-        return [path.lstrip("/").removeprefix(root) for path in self._asked(ask) or []]
+        return [path.lstrip("/").removeprefix(root) for path in self._found(ask) or []]
 
     def modified_ms(self, path: str) -> int:
         """When a file was written, in UTC ms."""
-        at: datetime | None = self._asked(lambda: self._fs.modified(self._at(path)))
+        at: datetime | None = self._found(lambda: self._fs.modified(self._at(path)))
         if at is None:
             return 0
         return int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
@@ -167,19 +169,31 @@ class SnapshotFiles:
         target = self._at(path)
         if not self.local:
             # One put of an object store is atomic.
-            self._asked(lambda: self._fs.pipe_file(target, content))
+            try:
+                self._asked(lambda: self._fs.pipe_file(target, content))
+            except FileNotFoundError as error:
+                raise SnapshotsUnavailable(f"snapshots_url: {self.url}: {error}") from error
             return
         Path(target).parent.mkdir(parents=True, exist_ok=True)
         replace_file(Path(target), content)
 
     def remove(self, path: str) -> None:
         """Remove a file; nothing happens when it is not there."""
-        self._asked(lambda: self._fs.rm_file(self._at(path)))
+        self._found(lambda: self._fs.rm_file(self._at(path)))
 
     def due(self, path: str, now_ms: int, interval_ms: int) -> bool:
         """Whether the time in this file (UTC ms) is an interval ago, or there is none."""
         content = self.get(path) or b""
         return not content.isdigit() or now_ms - int(content) >= interval_ms
+
+    def erased(self) -> ErasedPeople | None:
+        """Who was taken out of the snapshots; None when nobody was."""
+        content = self.get(_ERASED)
+        return None if content is None else ErasedPeople.model_validate_json(content)
+
+    def put_erased(self, people: ErasedPeople) -> None:
+        """Note who was taken out, for a store that is made anew from here."""
+        self.put(_ERASED, people.model_dump_json().encode())
 
     def exists(self, path: str) -> bool:
         """Whether the file is there."""
@@ -187,16 +201,20 @@ class SnapshotFiles:
 
     def get(self, path: str) -> bytes | None:
         """The content of a file, None when it is not there."""
-        return self._asked(lambda: bytes(self._fs.cat_file(self._at(path))))
+        return self._found(lambda: bytes(self._fs.cat_file(self._at(path))))
 
-    def _asked(self, ask: Callable[[], Answer]) -> Answer | None:
+    def _found(self, ask: Callable[[], Answer]) -> Answer | None:
         """None when a file is not there."""
         try:
-            return ask()
+            return self._asked(ask)
         except FileNotFoundError:
             return None
+
+    def _asked(self, ask: Callable[[], Answer]) -> Answer:
+        try:
+            return ask()
         except Exception as error:
-            if self.local:
+            if self.local or isinstance(error, FileNotFoundError):
                 raise
             # Each file system of fsspec has errors of its own.
             said = " ".join(str(error).split()) or type(error).__name__

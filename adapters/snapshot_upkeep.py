@@ -17,6 +17,7 @@ from recommender.snapshot import (
     KINDS,
     MOVIES,
     PEOPLE,
+    Keep,
     Snapshot,
     SnapshotFile,
     event_ends,
@@ -24,9 +25,6 @@ from recommender.snapshot import (
     newest_event,
     snapshot_id,
 )
-
-Keep = Callable[[str, pa.Table], pa.Table]
-"""(kind, rows of a file) -> the rows to keep; the same table when all are."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -226,6 +226,28 @@ serving_choice = Table(
     Column("model_name", _text(64)),
     Column("changed_at_ms", BigInteger, nullable=False),
 )
+# At most one row has no end; `revision` tells a change from a stale one.
+rollouts = Table(
+    "rollouts",
+    store_metadata,
+    Column("sequence", _Sequence, primary_key=True, autoincrement=True),
+    Column("name", _text(64), nullable=False, unique=True),
+    Column("strategy", _text(16), nullable=False),
+    Column("stable", _text(32), nullable=False),
+    Column("candidate", _text(32), nullable=False),
+    Column("diversity", Float),
+    Column("percentage", Float, nullable=False),
+    Column("steps", Text, nullable=False),
+    Column("salt", _text(64), nullable=False),
+    Column("started_at_ms", BigInteger, nullable=False),
+    Column("step_since_ms", BigInteger, nullable=False),
+    Column("changed_by", _text(128), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("ended_at_ms", BigInteger),
+    Column("outcome", _text(16)),
+    Column("results", Text, nullable=False),
+)
 job_leases = Table(
     "job_leases",
     store_metadata,
@@ -272,6 +294,13 @@ responses = Table(
     Column("status", SmallInteger, nullable=False),
     Column("latency_us", Integer, nullable=False),
     Column("text_digest", LargeBinary(16), nullable=False),
+    sqlite_with_rowid=False,
+)
+# Written in the transaction of the answer, where answers are published on an outer bus.
+unpublished_answers = Table(
+    "unpublished_answers",
+    responses_metadata,
+    Column("request_id", _text(36), primary_key=True),
     sqlite_with_rowid=False,
 )
 # Texts of 2 KB lie inside the pages of a table with row ids, and outside those of one without.

@@ -61,7 +61,7 @@ class World:
         weights = -0.6 * np.log(np.arange(1, FILMS + 1))
         noise = rng.gumbel(size=(POOL, FILMS)) + weights
         self.lists = np.argsort(-noise, axis=1)[:, :SHOWN].astype(np.int64)
-        genres = rng.random((FILMS, GENRES)) < 0.2
+        genres = rng.random((GENRES, FILMS)) < 0.2
         self.films = FilmTraits(np.arange(FILMS) < FILMS // 10, genres)
         self.base_success = base_success
 

@@ -30,9 +30,10 @@ class Demo:
     admin_secret: str
 
 
-def make_demo(folder: Path, spec: WorldSpec) -> Demo:
+def make_demo(folder: Path, spec: WorldSpec, **further: str) -> Demo:
     """Simulate the world of `spec` into `folder`, and train on it; one record waits on the bus
-    that nobody can apply, so that there is a dead letter to see.
+    that nobody can apply, so that there is a dead letter to see. `further` are settings of the
+    program.
 
     Raises:
         RuntimeError: no model came out of it.
@@ -49,5 +50,5 @@ def make_demo(folder: Path, spec: WorldSpec) -> Demo:
     values = {"data_folder": str(settings.data_folder),
               "registry_folder": str(settings.registry_folder),
               "outputs_folder": str(settings.outputs_folder),
-              "rate_limit_per_minute": "1000000"}
+              "rate_limit_per_minute": "1000000", **further}
     return Demo(Program(values, folder / "output"), secret)

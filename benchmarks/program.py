@@ -50,7 +50,7 @@ class Program:
 
     def __init__(self, settings: Mapping[str, str], output: Path,
                  command: Sequence[str] = SERVE, folder: Path = ROOT) -> None:
-        self.port = free_port()
+        self.port = int(settings.get("port") or free_port())
         self.address = f"http://127.0.0.1:{self.port}"
         self.output = output
         self._command = tuple(command)

@@ -100,7 +100,18 @@ def example_values(program: Program, people: People) -> dict[str, str]:
         "item_id": answer.json()["recommendations"][0]["item_id"],
         "request_id": answer.headers["x-request-id"],
         "version": models.json()["serving"],
+        "name": _experiment(program, admin),
     } | ({"sequence": letter[1]} if letter else {})
+
+
+def _experiment(program: Program, admin: Mapping[str, str]) -> str:
+    """The name of an experiment; one is begun, and ended, where there is none."""
+    known = program.ask("GET", "/experiments", headers=admin).json()["experiments"]
+    if not known:
+        for change in ("strategy=ab_test&name=example", "strategy=fixed"):
+            program.ask("POST", f"/rollout/update?{change}", headers=admin)
+        return "example"
+    return str(known[0]["name"])
 
 
 def _of(page: Operation) -> Iterator[Visit]:

@@ -13,6 +13,7 @@ import orjson
 from commands.event_lines import open_lines, write_events
 from commands.outcome import emit, json_option
 from commands.progress import Progress, progress_for, silent
+from recommender.answer_events import response_event
 from recommender.ports import EventStore
 from recommender.types import AnsweredRecord
 
@@ -40,23 +41,6 @@ def export_responses(records: Iterable[AnsweredRecord], file: IO[bytes]) -> int:
         file.write(orjson.dumps(response_event(record)) + b"\n")
         written += 1
     return written
-
-
-def response_event(record: AnsweredRecord) -> dict[str, object]:
-    """An answer as others read it; see docs/api-contract.md."""
-    body = orjson.loads(record.body)
-    return {
-        "request_id": record.request_id,
-        "user_id": record.user_id,
-        "item_ids": [shown["item_id"] for shown in body.get("recommendations", ())],
-        "variant": record.variant,
-        "model_version": record.model_version,
-        "is_personalized": record.is_personalized,
-        "latency_ms": record.latency_us / 1000,
-        "status": record.status,
-        "timestamp": record.timestamp_ms,
-        "propensities": body.get("provenance", {}).get("propensities"),
-    }
 
 
 @click.group("export")

@@ -7,9 +7,16 @@ from dataclasses import asdict
 import click
 
 from adapters.kafka_topics import all_topics, set_up_topics
+from adapters.schema_files import read_schemas
 from commands.outcome import emit, json_option
-from events_composition import kafka_access, kafka_topic_names, kafka_topic_plan
+from events_composition import (
+    kafka_access,
+    kafka_topic_names,
+    kafka_topic_plan,
+    schema_registry,
+)
 from recommender.errors import InvalidField
+from recommender.topics import SUBJECT_OF
 from settings import Settings
 from settings_groups.bus import Bus
 
@@ -20,7 +27,8 @@ def command(as_json: bool) -> None:
     """Create the topics on Kafka, with partitions, copies and retention as the settings say.
 
     Safe to repeat: topics that are there get more partitions or another retention where the
-    settings ask for it; nothing is deleted.
+    settings ask for it; nothing is deleted. With a schema registry, the schemas of the topics are
+    registered there, and BACKWARD compatibility is asked for.
     """
     settings = Settings()
     if settings.bus is not Bus.KAFKA:
@@ -32,5 +40,17 @@ def command(as_json: bool) -> None:
             admin, map(names.on_kafka, all_topics()), kafka_topic_plan(settings))
     finally:
         admin.close()
-    emit([asdict(topic) for topic in done], as_json,
-         [f"{topic.name}: {topic.done}" for topic in done])
+    registered = _register(settings)
+    report: list[dict[str, object]] = [asdict(topic) for topic in done]
+    emit([*report, *({"schema_of": topic, "id": number} for topic, number in registered.items())],
+         as_json, [*(f"{topic.name}: {topic.done}" for topic in done),
+                   *(f"{topic}: schema {number}" for topic, number in registered.items())])
+
+
+def _register(settings: Settings) -> dict[str, int]:
+    """The id of each topic's schema in the registry, if there is one."""
+    registry, schemas = schema_registry(settings), read_schemas().current
+    if registry is None:
+        return {}
+    return {topic: registry.set_up(topic, schemas[subject])
+            for topic, subject in SUBJECT_OF.items()}

@@ -85,7 +85,7 @@ def run_training(
     outcome = "failed"
     try:
         with open_training(settings) as parts:
-            outcome = _under_lease(parts, _options(settings, actor), log, in_background)
+            outcome = _under_lease(parts, _options(settings, actor, reason), log, in_background)
     except NothingToTrainOn as error:
         outcome = "nothing"
         log.progress(str(error))
@@ -100,11 +100,12 @@ def run_training(
     return _EXIT_OF.get(outcome, EXIT_FAILED)
 
 
-def _options(settings: Settings, actor: str) -> TrainingOptions:
+def _options(settings: Settings, actor: str, reason: str) -> TrainingOptions:
     return TrainingOptions(
         tuple(dict.fromkeys(settings.models)), settings.split, _bounds(settings),
         settings.models_kept, settings.training_budget_s, _weighting(settings), actor,
-        policy_of(settings), settings.audit_pictures,
+        reason, policy_of(settings), settings.audit_pictures,
+        tuple(settings.canary_steps_percent) if settings.canary_trained_models else (),
     )  # fmt: skip
 
 

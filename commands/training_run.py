@@ -12,16 +12,24 @@ from adapters.model_files import ModelFiles
 from adapters.model_folder import remove_orphans
 from adapters.snapshots import Snapshots
 from commands.candidate_audit import CandidateAudits
+from commands.trained_canary import begin_canary
 from commands.training_log import TrainingLog
 from commands.training_parts import TrainingParts
 from commands.training_record import candidates_of, metrics_of, verdict_of
 from recommender.audit.gate_requirements import checks_of
 from recommender.audit.verdicts import AuditPolicy
 from recommender.bundle import ModelBundle
-from recommender.errors import LeaseLost, ModelRefused, NotFound, SnapshotDamaged
+from recommender.errors import (
+    LeaseLost,
+    ModelRefused,
+    NotFound,
+    SnapshotDamaged,
+    StoreUnavailable,
+)
 from recommender.gate import GateBounds
 from recommender.interactions import Interactions, interactions_from_events
 from recommender.manifest import Candidate, Manifest, Watermark
+from recommender.model_metrics import metrics_id, metrics_message
 from recommender.provenance import next_version_id
 from recommender.retention import ORPHAN_AFTER_MS
 from recommender.snapshot import Snapshot
@@ -47,8 +55,9 @@ class TrainingOptions:
     """`models` are fitted; the best of them is served until a switch says otherwise.
 
     bounds: what the gate allows. budget_s: models not yet begun after this time are dropped.
-    weighting: how entries count in a fit. actor: who asked, for the audit log. policy: what audits
-    require; pictures: whether they draw.
+    weighting: how entries count in a fit. actor: who asked, for the audit log. reason: why, for the
+    manifests. policy: what audits require; pictures: whether they draw. canary_steps: of the
+    canary that brings a passed model to the users; it is served at once without.
     """
 
     models: tuple[str, ...]
@@ -58,8 +67,10 @@ class TrainingOptions:
     budget_s: float
     weighting: Weighting = UNWEIGHTED
     actor: str = "command line"
+    reason: str = "by hand"
     policy: AuditPolicy = field(default_factory=AuditPolicy)
     pictures: bool = False
+    canary_steps: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +83,7 @@ class _Material:
     candidates: tuple[Candidate, ...]
     weighting: Weighting
     actor: str
+    reason: str
 
 
 def take_snapshot(
@@ -121,7 +133,8 @@ def train_and_publish(
         interactions, movies, plan.people, result.groups, parts.clock(), options.policy,
         parts.outputs, log, options.pictures)
     material = _Material(
-        snapshot, interactions, parent, candidates_of(result), options.weighting, options.actor
+        snapshot, interactions, parent, candidates_of(result), options.weighting, options.actor,
+        options.reason,
     )  # fmt: skip
     for one in result.dropped:
         log.note("dropped", name=one.name, explanation=one.explanation)
@@ -134,7 +147,7 @@ def train_and_publish(
         audits.published(manifest, model.name == (result.chosen or followed))
         left_alone = ""
         if model.name == result.chosen:
-            record, left_alone = _serve(parts, material, record, lease)
+            record, left_alone = _serve(parts, material, record, lease, options.canary_steps)
             outcome = "held" if left_alone else "published"
         log.note(
             "model", name=model.name, version_id=record.version_id, version=record.version,
@@ -142,6 +155,7 @@ def train_and_publish(
             reason=model.verdict.reason, refusals=list(model.verdict.refusals),
             explanation=" ".join(filter(None, (model.verdict.explanation, left_alone))),
         )  # fmt: skip
+        _announce(parts, record, log)
     _tidy(parts, options, log)
     audits.write()
     return outcome
@@ -222,11 +236,16 @@ def _publish(
 
 
 def _serve(
-    parts: TrainingParts, material: _Material, record: ModelRecord, lease: HeldLease
-) -> tuple[ModelRecord, str]:
+    parts: TrainingParts, material: _Material, record: ModelRecord, lease: HeldLease,
+    canary_steps: tuple[float, ...],
+) -> tuple[ModelRecord, str]:  # fmt: skip
     """Serve it unless another choice was made; its record, and why another one serves on."""
     at_ms, parent = parts.clock(), material.parent
     before = None if parent is None else parent.version_id
+    if canary_steps:
+        instead = begin_canary(parts, record, before, material.actor, canary_steps)
+        if instead is not None:
+            return record, instead
     record = parts.allow_list.serve_trained(record.version_id, at_ms, before, lease.fencing)
     if record.status is ModelStatus.SERVING:
         parts.audit.append(AuditEntry(
@@ -236,7 +255,8 @@ def _serve(
     choice = parts.allow_list.choice()
     if choice is not None and choice.held:
         return record, "Not served: the serving model is held until a switch names a model."
-    return record, "Not served: the serving model was changed during the training."
+    return record, ("Not served: the serving model was changed during the training, "
+                    "or a rollout is under way.")
 
 
 def _draft(
@@ -259,8 +279,17 @@ def _draft(
             name: float(value) for name, value in asdict(material.weighting).items() if value
         },
         parent_version=None if material.parent is None else material.parent.version_id,
-        training_s=round(seconds, 3),
+        training_s=round(seconds, 3), trained_because=material.reason[:256] or None,
     )  # fmt: skip
+
+
+def _announce(parts: TrainingParts, record: ModelRecord, log: TrainingLog) -> None:
+    """Tell others of the model; a training whose models serve does not fail by that."""
+    try:
+        manifest = parts.files.manifest(record.version_id)
+        parts.announce({metrics_id(record.version_id): metrics_message(manifest, record)})
+    except (StoreUnavailable, ModelRefused) as error:
+        log.note("not_announced", version_id=record.version_id, reason=str(error))
 
 
 def _tidy(parts: TrainingParts, options: TrainingOptions, log: TrainingLog) -> None:

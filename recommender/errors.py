@@ -48,6 +48,10 @@ class NotFound(FairreelError):
     """A film, user, trace or model that does not exist."""
 
 
+class RolloutConflict(FairreelError):
+    """The rollout is not what the change was made for: somebody else changed it, or one runs."""
+
+
 class ModelRefused(FairreelError):
     """A model file failed verification or is not on the allow-list; it was not unpickled.
 
@@ -82,4 +86,4 @@ class SnapshotDamaged(FairreelError):
 
 
 class SnapshotsUnavailable(FairreelError):
-    """The place of the snapshots does not answer, or what it needs is not installed."""
+    """The place of the snapshots does not answer."""

@@ -61,7 +61,7 @@ def encode(event: Event) -> bytes:
         fields["minute"] = event.minute
     if event.query is not None:
         fields["query"] = event.query
-    fields["timestamp"] = _wire_time(event.timestamp_ms)
+    fields["timestamp"] = wire_time(event.timestamp_ms)
     fields["received_at"] = event.received_at_ms
     fields["source"] = event.source
     return orjson.dumps(fields)
@@ -85,7 +85,7 @@ def same_event(event: Event, stored: bytes) -> bool:
         and (
             not event.client_timestamp
             or at == known.get("received_at")
-            or at == _wire_time(event.timestamp_ms)
+            or at == wire_time(event.timestamp_ms)
         )
     )
 
@@ -102,7 +102,8 @@ def same_row(row: Row, known: Row) -> bool:
     )
 
 
-def _wire_time(at_ms: int) -> int | str:
+def wire_time(at_ms: int) -> int | str:
+    """UTC ms as a JSON number, or as text where the number would be read as seconds."""
     # A small number would be read as seconds: a time before March 1973 travels as text.
     if at_ms >= SECONDS_BELOW:
         return at_ms
@@ -120,6 +121,8 @@ def decode(value: bytes, origin: Origin) -> Row | str:
     try:
         fields = orjson.loads(value)
     except orjson.JSONDecodeError as error:
+        if value[:1] == b"\x00" or value[:2] == b"\xc3\x01":
+            return "Avro that cannot be read: broken, or of a schema that is not known here"
         return f"not JSON: {error}"
     if not isinstance(fields, dict):
         return "not a JSON object"

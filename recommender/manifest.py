@@ -119,6 +119,7 @@ class Manifest(_Strict):
     verdict: Verdict
     parent_version: str | None = None
     training_s: Annotated[float, Field(ge=0)]
+    trained_because: Annotated[str, Field(max_length=256)] | None = None
     candidates: tuple[Candidate, ...] = ()
     weighting: dict[str, float] = {}
 

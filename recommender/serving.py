@@ -35,6 +35,7 @@ __all__ = [
     "recommend",
     "recommend_encoded",
     "similar",
+    "without_history",
 ]
 
 
@@ -145,6 +146,12 @@ def encode_entries(items: Int32s, ratings: Float32s) -> EncodedUser:
         items, ratings = items[known], ratings[known]
     history = EncodedHistory(items, preference_weights(ratings))
     return EncodedUser(history, tuple((~np.isnan(ratings)).tolist()), items, None, is_new)
+
+
+def without_history(user: EncodedUser) -> EncodedUser:
+    """The user as somebody of whom nothing is known but what not to show again."""
+    return EncodedUser(EncodedHistory(user.seen[:0], preference_weights(np.zeros(0, np.float32))),
+                       (), user.seen, None, is_new=True)
 
 
 def recommend(bundle: ModelBundle, history: History, options: RecommendOptions,

@@ -19,17 +19,23 @@ Bundle = TypeVar("Bundle")
 Chosen = TypeVar("Chosen", covariant=True)
 
 DEFAULT_VARIANT = "A"
+HOLDOUT_VARIANT = "holdout"
+"""The variant of lists without personalisation, for a group that is kept apart at all times."""
 CHOSEN_VARIANT = "chosen"
 """The variant of lists that someone asked for in their own way: no part of any comparison."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServingConfiguration(Generic[Bundle]):
-    """A served model, a rerank chain, and the variant under which its answers are logged."""
+    """A served model, a rerank chain, and the variant under which its answers are logged.
+
+    `personal` is False for lists that leave the user's history out, but for what they have seen.
+    """
 
     served: ServedModel[Bundle]
     chain: RerankChain = AS_RANKED
     variant: str = DEFAULT_VARIANT
+    personal: bool = True
 
     @property
     def key(self) -> tuple[str, RerankChain] | None:
@@ -47,6 +53,10 @@ class ServingConfiguration(Generic[Bundle]):
         """
         return ServingConfiguration(self.served, self.chain.with_strength(reranker, strength),
                                     variant)
+
+    def unpersonal(self) -> ServingConfiguration[Bundle]:
+        """The same model without chain and personalisation."""
+        return ServingConfiguration(self.served, AS_RANKED, HOLDOUT_VARIANT, personal=False)
 
 
 class ConfigurationChoice(Protocol[Chosen]):

@@ -17,6 +17,8 @@ from recommender.schemas import Columns
 from recommender.types import EventType
 
 EVENTS, MOVIES, PEOPLE = "events", "movies", "people"
+Keep = Callable[[str, pa.Table], pa.Table]
+"""(kind, rows of a file) -> the rows to keep."""
 KINDS = (EVENTS, MOVIES, PEOPLE)
 _Count = Annotated[int, Field(ge=0)]
 _Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -93,7 +95,7 @@ def snapshot_id(events: pa.Table, movies: pa.Table, people: pa.Table) -> str:
     return f"sha256:{digest.hexdigest()}"
 
 
-def without_browse_events(until: int) -> Callable[[str, pa.Table], pa.Table]:
+def without_browse_events(until: int) -> Keep:
     """(kind, rows of a file) -> the rows but for views and searches up to a sequence number."""
     gone = pa.array([EventType.VIEW.value, EventType.SEARCH.value], pa.large_string())
 

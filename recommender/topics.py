@@ -17,6 +17,15 @@ DEAD_LETTER_SUFFIX = ".dead-letter"
 TOPICS = (*EVENT_TOPICS, RECOMMENDATION_REQUESTS, RECOMMENDATIONS, MODEL_METRICS, AB_TEST_EVENTS)
 """All but the dead-letter topics."""
 
+SUBJECT_OF = {
+    **dict.fromkeys(EVENT_TOPICS, "user-interactions"),
+    RECOMMENDATION_REQUESTS: "recommendation-requests",
+    RECOMMENDATIONS: "recommendation-responses",
+    MODEL_METRICS: "model-metrics",
+    AB_TEST_EVENTS: "ab-test-events",
+}
+"""Which schema (a file in schemas/) the values of a topic have as Avro."""
+
 _TOPIC_OF = {
     EventType.RATE: RATINGS,
     EventType.WATCH: WATCH_EVENTS,

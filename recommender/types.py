@@ -123,8 +123,9 @@ class DeadLetter:
 class Applied:
     """What one apply transaction did: events applied now, events applied before.
 
-    `conflicts` are events whose id was applied before with other content; `letters` are all dead
-    letters of the transaction in the order of their places. The events applied have the sequence
+    `conflicts` are events whose id was applied before with other content; `erased` are events of
+    people who were taken out, and are dropped; `letters` are all dead letters of the transaction
+    in the order of their places. The events applied have the sequence
     numbers above `after` up to `until`, and no other event has one of these.
     """
 
@@ -134,6 +135,7 @@ class Applied:
     letters: tuple[DeadLetter, ...] = ()
     after: int = field(default=0, compare=False)
     until: int = field(default=0, compare=False)
+    erased: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,8 +76,8 @@ class Moved:
         """A broker as the service describes it, not started."""
         values = environment(service)
         text = properties if properties is not None else properties_of(values)
-        heap = values["KAFKA_HEAP_OPTS"]
-        return Node(self.folder / service, self.text(text, service), users, heap)
+        return Node(self.folder / service, self.text(text, service), users,
+                    values["KAFKA_HEAP_OPTS"], values["CLUSTER_ID"])
 
     def settings(self, service: str) -> dict[str, str]:
         """Settings of an application, names without prefix in lower case; it listens here only."""

@@ -11,6 +11,7 @@ from hypothesis import settings
 from tests.databases_of_tests import KINDS, take_back_databases
 from tests.kafka.broker import Broker
 from tests.kafka.jars import class_path
+from tests.kafka.registry import registry_jar, schema_registry_server
 from tests.programs_of_system import find_program
 
 # A shared machine may be slow for a moment; a law is not broken by that.
@@ -55,16 +56,29 @@ def broker(kafka_broker: Broker) -> Broker:
     return kafka_broker
 
 
+@pytest.fixture(scope="session")
+def registry_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """One schema registry for the session, started by the first test that asks for it."""
+    _need(_BROKER_NEEDS)
+    with schema_registry_server(tmp_path_factory.mktemp("registry")) as url:
+        yield url
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     for marker in item.iter_markers("needs_tool"):
         _need(marker.args)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Get the broker's jars before a test waits for them: tests are bounded in time."""
-    wanted = any("kafka_broker" in getattr(item, "fixturenames", ()) for item in session.items)
-    if wanted and not session.config.option.collectonly and not _missing(_BROKER_NEEDS):
+    """Get the jars of broker and registry before a test waits for them: tests are bounded in
+    time."""
+    wanted = {name for item in session.items for name in getattr(item, "fixturenames", ())}
+    if session.config.option.collectonly or _missing(_BROKER_NEEDS):
+        return
+    if "kafka_broker" in wanted:
         class_path()
+    if "registry_url" in wanted:
+        registry_jar()
 
 
 def _missing(names: Sequence[str]) -> list[str]:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from recommender.erasure import ErasureReport
 from recommender.errors import ModelRefused, NotFound, StoreUnavailable
 from recommender.ports import AuditGauge
 from recommender.review import AuditFilter, NumberedEntry, Page
@@ -237,3 +238,28 @@ class CountingTelemetry:
 
     def rate_limiter_failed(self) -> None:
         self.counted["rate_limiter_failed",] += 1
+
+
+class InMemoryErasure:
+    """Erasures asked for; `finish` ends the one under way."""
+
+    def __init__(self) -> None:
+        self.running = False
+        self.last: ErasureReport | None = None
+        self.failure: str | None = None
+        self.unfinished: list[str] = []
+        self.asked: list[tuple[str, str]] = []
+
+    def request(self, user_id: str, actor: str) -> bool:
+        if self.running:
+            return False
+        self.asked.append((user_id, actor))
+        self.running = True
+        return True
+
+    def finish(self, report: ErasureReport) -> None:
+        self.running, self.last = False, report
+        self.unfinished = [] if report.complete else [report.reference]
+
+    def state(self) -> InMemoryErasure:
+        return self

@@ -7,18 +7,14 @@ from typing import Any
 
 
 class InMemoryAudits:
-    """Holds what a test puts into `reports`, `pictures` and `rows`."""
+    """Holds what a test puts into `reports` and `rows`."""
 
     def __init__(self) -> None:
         self.reports: dict[str, Mapping[str, Any]] = {}
-        self.pictures: dict[str, bytes] = {}
         self.rows: list[Mapping[str, Any]] = []
 
     def report(self, name: str) -> Mapping[str, Any] | None:
         return self.reports.get(name)
-
-    def picture(self, name: str) -> bytes | None:
-        return self.pictures.get(name)
 
     def history(self) -> Sequence[Mapping[str, Any]]:
         return self.rows

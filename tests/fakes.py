@@ -191,6 +191,9 @@ class InMemoryEventStore:
         self._check()
         return len(self._applied)
 
+    def last_erasure(self) -> int:
+        return 0
+
     def trimmed(self) -> Trimmed:
         return Trimmed()
 

@@ -17,12 +17,7 @@ from recommender.experiments.canary_metrics import (
     activity_group,
     success_of,
 )
-from recommender.experiments.canary_rows import (
-    AnswerRows,
-    FilmTraits,
-    canary_sums,
-    intra_list_diversity,
-)
+from recommender.experiments.canary_rows import AnswerRows, FilmTraits, canary_sums
 
 WORLD = World(seed=1, base_success=0.30)
 SUCCESS_ONLY = (CanaryMetric(SUCCESS, "", -1, 0.0, 0.1, relative=True),)
@@ -97,16 +92,6 @@ def test_steps_follow_each_other_to_the_end():
 def test_groups_by_activity():
     assert [activity_group(n) for n in (0, 9, 10, 30, 31)] == [
         "low", "low", "medium", "medium", "high"]
-
-
-def test_diversity_by_hand():
-    genres = np.array([[1, 0, 0], [1, 1, 0], [0, 0, 1], [0, 0, 0]], bool)
-    lists = np.array([[0, 1, 2], [0, 0, -1], [3, -1, -1], [2, 3, -1]])
-    found = intra_list_diversity(lists, genres)
-    assert found[0] == pytest.approx(1 - (0.5 + 0 + 0) / 3)
-    assert found[1] == pytest.approx(0.0)
-    assert np.isnan(found[2])
-    assert found[3] == pytest.approx(1.0)
 
 
 def test_tail_and_concentration_by_hand():

@@ -478,7 +478,7 @@ def test_repeats_of_many_ids_are_told_from_conflicts_in_few_statements(
 
     sql_event.listen(engine, "before_cursor_execute", note)
     assert store.apply(frame_of([*second, rating("new")])) == Applied(1, 1400, 100)
-    assert len(statements) < 20
+    assert len(statements) <= 20
 
 
 def test_a_dead_letter_with_any_text_is_kept(tmp_path: Path, kind: str) -> None:

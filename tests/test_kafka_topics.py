@@ -49,6 +49,7 @@ def test_all_topics_are_made_with_partitions_and_retention_and_a_second_time_not
     for name in names:
         assert partitions_of(admin, name) == 2
         assert config_of(admin, name)["retention.ms"] == str(24 * HOUR_MS)
+        assert config_of(admin, name)["message.timestamp.after.max.ms"] == str(24 * HOUR_MS)
     again = set_up_topics(admin, names, TopicPlan(2, retention_hours=24))
     assert {(s.done, s.changed) for s in again} == {("as planned", False)}
 

@@ -12,11 +12,12 @@ from adapters.outputs import OutputFolder
 
 def test_what_was_written_is_read_back(tmp_path: Path) -> None:
     folder = OutputFolder(tmp_path / "new")
-    assert (folder.report("r"), folder.picture("p"), folder.history()) == (None, None, [])
+    assert (folder.report("r"), folder.history()) == (None, [])
     folder.write_report("r", {"a": [1, None]})
     folder.write_picture("p", b"png")
     folder.write_card("20260101T000000Z", "# card")
-    assert (folder.report("r"), folder.picture("p")) == ({"a": [1, None]}, b"png")
+    assert folder.report("r") == {"a": [1, None]}
+    assert (tmp_path / "new/p.png").read_bytes() == b"png"
     assert (tmp_path / "new/model_cards/model_v20260101T000000Z.md").read_text() == "# card"
     assert not list(tmp_path.rglob("*.tmp"))
 

@@ -109,6 +109,7 @@ def test_lines_are_read_in_the_forms_that_exports_have(line: bytes, records: Any
 @pytest.mark.parametrize("text", [
     '{"movie_id": 1, "genres": ["A", "B"]}\n{"movie_id": "2", "genres": "C"}\nbroken\n',
     '[{"item_id": 1, "genres": "A|B"}, {"id": 2, "genre": ["C"]}]',
+    '{"movieId": 1, "Genres": ["A", "B"]}\n{"movieId": 2, "Genres": "C"}',
     '{"1": ["A", "B"], "2": "C"}',
     '{"1": {"genres": ["A", "B"]},\n "2": {"genres": ["C"]}}',
     "title,movieId,genres\n\"A, film\",1,A|B\nB,2,C\n",

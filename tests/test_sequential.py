@@ -9,6 +9,8 @@ from recommender.models.model import EncodedHistory, decay_of
 from recommender.models.sequence_grams import sum_pairs
 from recommender.models.sequential import SEQUENTIAL
 
+HALF_LIVES = (0.01, 1.5, 20.0)
+
 
 def inputs_and_targets(whole, decays, future):
     """X and Y row by row, one row for each place that has a film after it."""
@@ -41,9 +43,9 @@ def test_sums_over_pairs_equal_the_products_of_the_built_matrices(seed, short, l
 
 def weights_of(model, whole):
     """The blocks as dense matrices."""
-    rows, n = model.blocks.rows, whole.n_items
-    dense = np.zeros((2 * n, n))
-    for row in range(2 * n):
+    rows, n = model.blocks, whole.n_items
+    dense = np.zeros((3 * n, n))
+    for row in range(3 * n):
         places = slice(rows.starts[row], rows.starts[row + 1])
         dense[row, rows.items[places]] = rows.weights[places]
     return dense
@@ -52,7 +54,7 @@ def weights_of(model, whole):
 def test_the_weights_are_those_of_ridge_regression():
     whole = clustered()
     model = SEQUENTIAL.fit_with(whole, {"regularization": 0.5})
-    x, y = inputs_and_targets(whole, [decay_of(1.0), decay_of(20.0)], decay_of(0.5))
+    x, y = inputs_and_targets(whole, [decay_of(half) for half in HALF_LIVES], decay_of(0.5))
     penalty = 0.5 * len(whole.items) / whole.n_items
     wanted = np.linalg.solve(x.T @ x + penalty * np.eye(x.shape[1]), x.T @ y)
     assert np.allclose(weights_of(model, whole), wanted, atol=2e-3)
@@ -78,9 +80,10 @@ def test_a_list_equals_decayed_sums_and_names_the_entry_that_gave_most():
     parts = sum(
         (weights * decay_of(half) ** ages)[:, None] * dense[block * n + history]
         * (decay_of(half) ** ages >= 2e-3)[:, None]
-        for block, half in enumerate((1.0, 20.0))
-    ) * model.factor
-    scores = parts.sum(axis=0)
+        for block, half in enumerate(HALF_LIVES)
+    )
+    expected = np.maximum(parts.sum(axis=0), 0)
+    scores = np.where(expected > 0, (expected + 1e-3) ** 2 * 1e-3, 0) * whole.item_counts() ** -0.5
     scores[history] = 0
     found = model.rank(EncodedHistory(history, weights), history, 8)
     best = [item for item in np.argsort(-scores, kind="stable")[:8] if scores[item] > 0]
@@ -106,7 +109,7 @@ def test_films_beyond_the_dense_ones_are_still_foreseen(dense_items):
 def test_a_film_taken_alone_gets_the_weights_of_its_own_regression():
     whole = clustered()
     model = SEQUENTIAL.fit_with(whole, {"dense_items": 0, "regularization": 0.5})
-    x, y = inputs_and_targets(whole, [decay_of(1.0), decay_of(20.0)], decay_of(0.5))
+    x, y = inputs_and_targets(whole, [decay_of(half) for half in HALF_LIVES], decay_of(0.5))
     penalty = 0.5 * len(whole.items) / whole.n_items
     wanted = (x.T @ y) / (np.diag(x.T @ x) + penalty)[:, None]
     assert np.allclose(weights_of(model, whole), wanted, atol=2e-3)

@@ -28,6 +28,7 @@ from tests.fake_administration import (
     InMemoryAllowList,
     InMemoryApiKeys,
     InMemoryAuditLog,
+    InMemoryErasure,
 )
 from tests.fake_audits import InMemoryAudits
 from tests.fake_review import InMemoryEventReview, InMemoryTopics, SetProgramState
@@ -150,6 +151,7 @@ class World:
         self.bus = InMemoryTopics()
         self.review = InMemoryEventReview(self.store)
         self.program = SetProgramState()
+        self.erasure = InMemoryErasure()
         self.audits = InMemoryAudits()
         self.services = Services(
             outbox=self.outbox, store=self.store, catalogue=self.catalogue,
@@ -160,7 +162,7 @@ class World:
             similar=similar or neighbours, manifest=self.manifests.get,
             bus_problem=lambda: None if self.bus_up else "no broker",
             metrics_registry=registry or CollectorRegistry(), now_ms=self.clock,
-            review=self.review, program=self.program, audits=self.audits,
+            review=self.review, program=self.program, erasure=self.erasure, audits=self.audits,
             requeue=Requeuer(self.review, self.bus, self.audit_log, self.clock))
         self.options = options or WebOptions(rate_limit_per_minute=UNLIMITED)
         self.surface: Surface

@@ -21,6 +21,7 @@ from recommender.errors import (
     ModelRefused,
     NotFound,
     NothingToTrainOn,
+    RolloutConflict,
     StoreUnavailable,
 )
 from recommender.key_changes import LastAdminKey
@@ -88,7 +89,8 @@ def as_problem(error: Exception) -> ProblemError | None:
             return ProblemError(400, str(error))
         case NotFound():
             return ProblemError(404, str(error))
-        case ModelRefused() | NothingToTrainOn() | LeaseLost() | LastAdminKey():
+        case (ModelRefused() | NothingToTrainOn() | LeaseLost() | LastAdminKey()
+              | RolloutConflict()):
             return ProblemError(409, str(error))
         case StoreUnavailable(retry_after_s=seconds):
             return ProblemError(

@@ -15,6 +15,7 @@ from recommender.serving import (
     RecommendOptions,
     encode,
     recommend_encoded,
+    without_history,
 )
 from recommender.serving_configuration import (
     CHOSEN_VARIANT,
@@ -24,31 +25,40 @@ from recommender.serving_configuration import (
 )
 from recommender.types import History
 from web.cards import Cards
-from web.recommendation_answer import EncodedAnswer, Origin, encode_answer, origin_of
+from web.recommendation_answer import (
+    EncodedAnswer,
+    Origin,
+    asked_of,
+    encode_answer,
+    origin_of,
+)
 from web.services import Configuration, ConfigurationChoice, ServedModel, ServingState
 
 # What is kept or remembered has to be small and likely to come again: memory stays bounded.
 KEPT_K_MAX = 20
 ORIGINS_MAX = 64
+Observe = Callable[[str, RecommendOptions, EncodedAnswer], None]
 
 
 class Lists:
     """Makes and keeps the lists; knows nothing of HTTP.
 
     `choose` decides by which configuration a user is answered; by default it is the model that
-    serves with the chain of `reranking`.
+    serves with the chain of `reranking`. `observe` is told of each answer that was given.
     """
 
     def __init__(self, kept: KeptUsers[EncodedUser, EncodedAnswer],
                  load: Callable[[str], History], cards: Cards, serving: ServingState,
                  keep_lists: bool, reranking: Reranking | None = None,
-                 choose: ConfigurationChoice | None = None) -> None:
+                 choose: ConfigurationChoice | None = None,
+                 observe: Observe | None = None) -> None:
         self._kept = kept
         self._load = load
         self._cards = cards
         self._keep_lists = keep_lists
         self._reranking = reranking or Reranking()
         self._choose = choose or ServeNewest(serving, self._reranking.chain)
+        self.observe = observe
         self._origins: dict[tuple[str, object], Origin] = {}
 
     def answer(self, user_id: str, options: RecommendOptions) -> EncodedAnswer:
@@ -78,6 +88,13 @@ class Lists:
                 user.keep(key, answer)
         return answer
 
+    def failure(self, user_id: str, options: RecommendOptions) -> EncodedAnswer:
+        """What is logged of a list that could not be made: whose it was to be, and no films."""
+        configuration = self._choose(user_id)
+        variant = DEFAULT_VARIANT if configuration is None else configuration.variant
+        nothing = Recommendation((), (), is_personalized=False, fallback=None, from_model=0)
+        return encode_answer(user_id, options.k, nothing, origin_of(configuration), variant, 0, {})
+
     def forget(self, user_id: str) -> None:
         """Make the next list of a user from what the store then knows."""
         self._kept.forget([user_id])
@@ -92,10 +109,16 @@ class Lists:
     def _compute(self, configuration: Configuration, user_id: str,
                  user: KeptUser[EncodedUser, EncodedAnswer], options: RecommendOptions,
                  conditions: Conditions | None) -> EncodedAnswer:
-        recommendation = recommend_encoded(configuration.served.bundle, user.encoded, options,
+        personal = configuration.personal
+        encoded = user.encoded if personal else without_history(user.encoded)
+        recommendation = recommend_encoded(configuration.served.bundle, encoded, options,
                                            configuration.chain, conditions)
-        return encode_answer(user_id, options.k, recommendation, self._origin(configuration),
-                             configuration.variant, user.history_version, self._cards.encoded())
+        if not personal:
+            recommendation = recommendation._replace(fallback=None)
+        answer = encode_answer(user_id, options.k, recommendation, self._origin(configuration),
+                               configuration.variant, user.history_version, self._cards.encoded(),
+                               asked_of(options))
+        return answer if personal else answer._replace(kind=configuration.variant)
 
     def _origin(self, configuration: Configuration) -> Origin:
         key = configuration.served.version_id, configuration.chain

@@ -84,7 +84,7 @@ def _operation(operation: Operation, references: dict[Any, Any]) -> dict[str, An
         schemas = [references[(body, "validation")] for body in operation.body]
         schema = schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
         described["requestBody"] = {
-            "required": True,
+            "required": operation.body_required,
             "content": {operation.body_type: {"schema": schema}},
         }
     if operation.who is Who.OPEN:

@@ -28,7 +28,8 @@ class Operation:
 
     `answer` is the model of the JSON answer, None when the answer is not JSON; then
     `answer_type` tells its media type. `body` is the model of the body, for NDJSON of a line
-    (several models: one of them). `headers` are request headers it heeds. `other_answers` are
+    (several models: one of them); without `body_required` the query may say the same. `headers`
+    are request headers it heeds. `other_answers` are
     further statuses under which `answer` comes. `errors` lists statuses beyond those that follow
     from the rest: 401, 403 and 429 by `who` and `limited`, 422 by query, body and path, 400, 413
     and 415 by body.
@@ -46,6 +47,7 @@ class Operation:
     query: type[BaseModel] | None = None
     body: tuple[type[BaseModel], ...] = ()
     body_type: str = JSON
+    body_required: bool = True
     answer_type: str = JSON
     status: int = 200
     headers: tuple[str, ...] = ()

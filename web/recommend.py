@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl
 from flask import Response
 from pydantic import BaseModel, Field
 
-from recommender.errors import InvalidField
+from recommender.errors import FairreelError, InvalidField
 from recommender.serving import RecommendOptions
 from recommender.types import AnsweredRecord, Role
 from web.lists import Lists
@@ -21,7 +21,7 @@ from web.model_lists import ModelLists
 from web.operations import JSON, Operation, Who
 from web.payloads import Diversity, Id, K, Reference, Text
 from web.reading import path_id
-from web.recommendation_answer import RecommendAnswer
+from web.recommendation_answer import EncodedAnswer, RecommendAnswer
 from web.request_context import this_request
 from web.services import Services
 from web.surface import Register, Surface
@@ -91,15 +91,31 @@ class Answers:
 
     def give(self, lists: Lists, user_id: str, options: RecommendOptions, request_id: str,
              started: float) -> bytes:
-        """The JSON of `RecommendAnswer`; `started` is a time of the performance counter."""
-        answer = lists.answer(user_id, options)
+        """The JSON of `RecommendAnswer`; `started` is a time of the performance counter.
+
+        A list that cannot be made is logged too, with the status 500, for the arm that failed.
+        """
+        try:
+            answer = lists.answer(user_id, options)
+        except FairreelError:
+            raise  # the store is away, say: no fault of the model
+        except Exception:
+            self._note(lists.failure(user_id, options), 500, user_id, request_id, started)
+            raise
+        now_ms = self._note(answer, 200, user_id, request_id, started)
+        self._count(answer.kind)
+        if lists.observe is not None:
+            lists.observe(user_id, options, answer)
+        return answer.text.complete(request_id, now_ms)
+
+    def _note(self, answer: EncodedAnswer, status: int, user_id: str, request_id: str,
+              started: float) -> int:
         now_ms = self._now_ms()
         self._log.record(AnsweredRecord(
             request_id, now_ms, user_id, answer.variant, answer.model_version,
-            answer.history_version, answer.is_personalized, 200,
+            answer.history_version, answer.is_personalized, status,
             int((perf_counter() - started) * 1e6), answer.text))
-        self._count(answer.kind)
-        return answer.text.complete(request_id, now_ms)
+        return now_ms
 
 
 class RecommendRoutes:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import orjson
 from pydantic import BaseModel
 
 from recommender.answer_text import AnswerText
 from recommender.reasons import Reason
-from recommender.serving import Recommendation
+from recommender.serving import Recommendation, RecommendOptions
 from web.services import Configuration
 
 
@@ -38,6 +38,7 @@ class AnswerProvenance(BaseModel):
     """Where the answer comes from; null for what needs a model when there is none.
 
     `rerank` are the strengths of what reordered the model's list, null when nothing did;
+    `asked` are options of the request that are not the default, null without one;
     `propensities`, one a film, are given when chance had a part in it: how likely it was to put
     that film there.
     """
@@ -49,6 +50,7 @@ class AnswerProvenance(BaseModel):
     data_snapshot_id: str | None
     rerank: dict[str, float] | None
     propensities: list[float] | None = None
+    asked: dict[str, Any] | None = None
     history_version: int
     generated_at: str
 
@@ -97,6 +99,7 @@ def encode_answer(
     variant: str,
     history_version: int,
     cards: Mapping[str, bytes],
+    asked: bytes = b"",
 ) -> EncodedAnswer:
     """All of the answer that does not change from request to request."""
     item_ids, reasons, is_personalized, fallback, _, propensities = recommendation
@@ -109,8 +112,8 @@ def encode_answer(
             variant.encode(), b"true" if is_personalized else b"false",
             b"null" if fallback is None else b'"%s"' % fallback.encode()))
     drawn = b"" if propensities is None else b',"propensities":%s' % orjson.dumps(propensities)
-    between = b'",%s%s,"history_version":%d,"generated_at":"' % (
-        origin.text, drawn, history_version)
+    between = b'",%s%s%s,"history_version":%d,"generated_at":"' % (
+        origin.text, drawn, asked, history_version)
     return EncodedAnswer(
         AnswerText(b"".join(parts), between),
         is_personalized,
@@ -119,6 +122,15 @@ def encode_answer(
         origin.model_version,
         variant,
     )
+
+
+def asked_of(options: RecommendOptions) -> bytes:
+    """The options of a request that are not the default, as a JSON member; empty without one."""
+    if not (options.exclude_ids or options.genre is not None or options.include_seen):
+        return b""
+    return b',"asked":%s' % orjson.dumps({
+        "exclude": options.exclude_ids, "genre": options.genre,
+        "include_seen": options.include_seen})
 
 
 def origin_of(configuration: Configuration | None) -> Origin:

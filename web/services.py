@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeAlias
 from prometheus_client import CollectorRegistry
 
 from recommender import serving_configuration, serving_state
+from recommender.erasure import ErasureReport
 from recommender.ports import (
     AllowList,
     ApiKeys,
@@ -21,6 +22,7 @@ from recommender.ports import (
     Outbox,
     ProgramState,
     ResponseLog,
+    Rollouts,
     Telemetry,
 )
 from recommender.requeue import Requeued
@@ -86,13 +88,50 @@ class Requeue(Protocol):
         ...
 
 
+class ErasureState(Protocol):
+    """How erasures do."""
+
+    @property
+    def running(self) -> bool:
+        """Whether one is under way."""
+        ...
+
+    @property
+    def last(self) -> ErasureReport | None:
+        """What came of the last one of this process."""
+        ...
+
+    @property
+    def failure(self) -> str | None:
+        """Why the last one could not begin."""
+        ...
+
+    @property
+    def unfinished(self) -> Sequence[str]:
+        """References of those to be repeated."""
+        ...
+
+
+class Erasure(Protocol):
+    """Takes a person out of everything, behind the request. Writes the audit entry."""
+
+    def request(self, user_id: str, actor: str) -> bool:
+        """Begin; False while another one runs."""
+        ...
+
+    def state(self) -> ErasureState:
+        """As of now."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
     """What the routes call.
 
     `serving` holds the served model; `similar` reads its bundle. `manifest` gives the verified
     manifest of a version id, None when there is none; `bus_problem` tells without waiting why
-    the message bus cannot be used (None when it can); `now_ms` is the clock, in UTC ms.
+    the message bus cannot be used (None when it can); `now_ms` is the clock, in UTC ms. `rollouts`
+    tell why an answer was of its arm, where there are any.
     """
 
     outbox: Outbox
@@ -114,7 +153,9 @@ class Services:
     review: EventReview
     requeue: Requeue
     program: ProgramState
+    erasure: Erasure
     audits: AuditReports
+    rollouts: Rollouts | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,12 +91,14 @@ class AuditJob:
 
     def _take_line(self, line: Mapping[str, Any]) -> None:
         if line.get("event") == "audit":
-            report_gauges(line, self._telemetry)
-            failed = [name for name, status in line["statuses"].items() if status == "FAIL"]
-            _log.info("audit", lists=line["lists"], answers=line["answers"], failed=failed,
+            take_audit(line, self._telemetry)
+            _log.info("audit", lists=line["lists"], answers=line["answers"],
                       left_out=line["left_out"])
 
 
-def report_gauges(line: Mapping[str, Any], telemetry: Telemetry) -> None:
-    """Hand the gauges of a child's line to the telemetry."""
-    telemetry.audited([AuditGauge(*gauge) for gauge in line.get("gauges", ())])
+def take_audit(line: Mapping[str, Any], telemetry: Telemetry) -> None:
+    """Hand the gauges of a child's line to the telemetry, and warn of what is not met."""
+    telemetry.audited([AuditGauge(*gauge) for gauge in line["gauges"]])
+    failed = [name for name, status in line["statuses"].items() if status == "FAIL"]
+    if failed:
+        _log.warning("requirements_not_met", requirements=failed, model=line.get("model"))

@@ -1,4 +1,5 @@
-"""Notices events that somebody else put into the store: another replica, an import."""
+"""Notices what somebody else did to the store: events of another replica or an import, a person
+who was taken out."""
 
 from __future__ import annotations
 
@@ -18,16 +19,19 @@ class ForeignChanges:
 
     Args:
         on_users: called with the users of events that came by other hands.
-        on_all: called when these are too many to tell.
+        on_all: called when these are too many to tell, and when a person was taken out.
+        on_erasure: called besides then.
     """
 
     def __init__(
         self, store: EventStore, on_users: Callable[[Collection[str]], None],
-        on_all: Callable[[], None],
+        on_all: Callable[[], None], on_erasure: Callable[[], None] = lambda: None,
     ) -> None:  # fmt: skip
         self._store = store
         self._on_users = on_users
         self._on_all = on_all
+        self._on_erasure = on_erasure
+        self._erased_ms = store.last_erasure()
         self._lock = Lock()
         self._seen = store.last_sequence()
         self._own: list[tuple[int, int]] = []
@@ -47,6 +51,11 @@ class ForeignChanges:
         Raises:
             StoreUnavailable: the store does not answer.
         """
+        erased_ms = self._store.last_erasure()
+        if erased_ms != self._erased_ms:
+            self._erased_ms = erased_ms
+            self._on_erasure()
+            self._on_all()
         newest = self._store.last_sequence()
         with self._lock:
             gaps = list(self._foreign(newest))

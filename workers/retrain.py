@@ -13,7 +13,7 @@ import structlog
 from recommender.ports import AuditLog, Telemetry
 from recommender.retraining import TAIL_LINES, RetrainAnswer, RetrainStatus
 from recommender.types import AuditEntry
-from workers.audit import report_gauges
+from workers.audit import take_audit
 from workers.child_process import ChildProcess, ChildResult
 
 _log = structlog.get_logger(__name__)
@@ -111,7 +111,7 @@ class Retrainer:
         tail = (*self._status.tail, line)[-TAIL_LINES:]
         self._status = replace(self._status, progress=line, tail=tail)
         if line.get("event") == "audit":
-            report_gauges(line, self._telemetry)
+            take_audit(line, self._telemetry)
         if line.get("event") == "model" and line.get("passed") is False:
             for reason in line.get("refusals") or [line.get("reason")]:
                 self._telemetry.gate_refusal(str(reason))

@@ -135,7 +135,7 @@ def _fairness(report: FairnessReport) -> dict[str, Any]:
     return {
         "lists": report.lists, "people": report.people, "k": report.k,
         "catalogue": report.catalogue,
-        "requirements": [_requirement(row) for row in report.requirements],
+        "requirements": [requirement_document(row) for row in report.requirements],
         "groups": [
             {"family": row.family, "name": row.name, "people": row.people,
              "status": row.status.value, "diversity": _measured(row.diversity),
@@ -151,7 +151,8 @@ def _fairness(report: FairnessReport) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _requirement(row: RequirementResult) -> dict[str, Any]:
+def requirement_document(row: RequirementResult) -> dict[str, Any]:
+    """A requirement as it stands in the reports."""
     measured = row.measured
     return {
         "name": row.name, "status": row.status.value,
@@ -165,7 +166,7 @@ def _requirement(row: RequirementResult) -> dict[str, Any]:
 
 def _echo_requirement(loops: LoopReport, policy: AuditPolicy) -> dict[str, Any]:
     rise = loops.echo.trend
-    return _requirement(RequirementResult(
+    return requirement_document(RequirementResult(
         "echo", loops.echo.status, None if rise is None else rise.slope, policy.echo_slope_max,
         False, loops.lists, "rise of the Gini from one window to the next, all of equal size",
     )) | {"rising_p": None if rise is None else rise.rising_p}  # fmt: skip

@@ -16,7 +16,12 @@ from recommender.audit.exposure import (
     shown_tiers,
 )
 from recommender.audit.groups import ACTIVITY, Group
-from recommender.audit.parity import GroupResult, group_results, spread_over_groups
+from recommender.audit.parity import (
+    GroupResult,
+    group_results,
+    mean_over_people,
+    spread_over_groups,
+)
 from recommender.audit.verdicts import (
     AuditPolicy,
     AuditStatus,
@@ -32,7 +37,6 @@ from recommender.metrics import (
     exposures_of,
     gini,
     intra_list_diversity,
-    mean_with_interval,
     rarefied_coverage,
 )
 
@@ -204,7 +208,7 @@ def _people_requirements(
     lists: AuditedLists, policy: AuditPolicy, diversity: Float64s, quality: Sequence[GroupResult],
 ) -> list[RequirementResult]:  # fmt: skip
     known = diversity[~np.isnan(diversity)]
-    mean = mean_with_interval(known) if len(known) >= policy.group_least else None
+    mean = mean_over_people(known) if len(known) >= policy.group_least else None
     parity = _diversity_parity(lists, diversity, policy.group_least)
     ratios = [row.quality for row in quality if row.quality is not None]
     lowest = min(ratios, key=lambda ratio: ratio.value, default=None)

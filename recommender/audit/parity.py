@@ -10,7 +10,7 @@ import numpy as np
 from recommender.arrays import Float64s
 from recommender.audit.groups import Group
 from recommender.audit.verdicts import AuditStatus, by_interval
-from recommender.metrics import Measured, mean_with_interval, ratio_with_interval
+from recommender.metrics import Measured, ratios_with_intervals
 
 _RESAMPLES = 1_000
 _LEVELS = (0.025, 0.975)
@@ -58,20 +58,27 @@ def group_results(
         least: people that a group needs.
         ratio_min: least ratio of a group's mean NDCG to that of all.
     """
+    judged = [group for group in groups if int(group.members.sum()) >= least]
+    ratios: dict[int, Measured] = {}
+    if gains is not None and judged:
+        measured = ratios_with_intervals(gains, np.array([group.members for group in judged]))
+        ratios = {id(group): ratio for group, ratio in zip(judged, measured, strict=True)}
     found = []
     for group in groups:
-        known = diversity[group.members & ~np.isnan(diversity)]
-        people = int(group.members.sum())
-        if people < least:
-            found.append(GroupResult(group.family, group.name, people,
-                                     AuditStatus.INSUFFICIENT_DATA))
-            continue
-        quality = None if gains is None else ratio_with_interval(gains, group.members)
+        quality = ratios.get(id(group))
         status = (AuditStatus.INSUFFICIENT_DATA if quality is None
                   else by_interval(quality, ratio_min, at_least=True))
-        found.append(GroupResult(group.family, group.name, people, status,
-                                 mean_with_interval(known) if len(known) else None, quality))
+        known = diversity[group.members & ~np.isnan(diversity)]
+        found.append(GroupResult(
+            group.family, group.name, int(group.members.sum()), status,
+            mean_over_people(known) if len(known) >= least else None, quality))
     return found
+
+
+def mean_over_people(values: Float64s, seed: int = 0) -> Measured:
+    """Mean with its percentile bootstrap interval, for values that hardly repeat; none empty."""
+    low, high = np.quantile(_resampled_means(values, seed), _LEVELS)
+    return Measured(float(values.mean()), float(low), float(high))
 
 
 def _spread(means: Float64s) -> Float64s:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import log
 
+from recommender.user_groups import HIGH_ABOVE, MEDIUM_FROM
+
 ERRORS = "error_rate"
 LATENCY = "log_latency"
 SUCCESS = "online_success"
@@ -42,12 +44,14 @@ class CanaryMetric:
 
 
 GROUPS = ("low", "medium", "high")
-"""Activity of a user: below 10 ratings and watches, up to 30, above."""
+"""Activity of a user by ratings and watches before, as in `user_groups`."""
 
 
 def activity_group(interactions: int) -> str:
     """The group of a user with so many ratings and watches."""
-    return GROUPS[0] if interactions < 10 else GROUPS[1] if interactions <= 30 else GROUPS[2]
+    if interactions < MEDIUM_FROM:
+        return GROUPS[0]
+    return GROUPS[1] if interactions <= HIGH_ABOVE else GROUPS[2]
 
 
 def success_of(group: str) -> str:

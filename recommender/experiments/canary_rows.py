@@ -18,8 +18,7 @@ from recommender.experiments.canary_metrics import (
     TAIL,
     success_of,
 )
-
-_LISTS_AT_ONCE = 20_000
+from recommender.metrics.lists import intra_list_diversity
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -46,7 +45,7 @@ class AnswerRows:
 class FilmTraits:
     """Of each film: whether it is in the head, frozen before the experiment, and its genres.
 
-    head: bool of shape (n_films,). genres: bool of shape (n_films, n_genres).
+    head: bool of shape (n_films,). genres: bool of shape (n_genres, n_films).
     """
 
     head: Bools
@@ -92,26 +91,3 @@ def _concentration(users: Int64s, lists: Int64s, length: Int64s) -> ArmSums:
     shared = ((one[:, :, None] == other[:, None, :]) & (one[:, :, None] >= 0)).sum(axis=(1, 2))
     longest = np.maximum((one >= 0).sum(axis=1), (other >= 0).sum(axis=1))
     return arm_sums(np.arange(pairs, dtype=np.int64), shared / longest)
-
-
-def intra_list_diversity(lists: Int64s, genres: Bools) -> Float64s:
-    """1 - mean pairwise Jaccard of the genres; float64 of shape (n_lists,).
-
-    NaN for lists with fewer than two films. Two films without genres are alike.
-    """
-    found = np.full(len(lists), np.nan)
-    for start in range(0, len(lists), _LISTS_AT_ONCE):
-        part = lists[start : start + _LISTS_AT_ONCE]
-        there = part >= 0
-        of = genres[part].astype(np.float32) * there[:, :, None]
-        common = of @ of.transpose(0, 2, 1)
-        sizes = of.sum(axis=2)
-        union = sizes[:, :, None] + sizes[:, None, :] - common
-        jaccard = np.divide(common, union, out=np.ones_like(common), where=union > 0)
-        both = there[:, :, None] & there[:, None, :]
-        both &= ~np.eye(part.shape[1], dtype=bool)
-        pairs = both.sum(axis=(1, 2))
-        mean = np.divide((jaccard * both).sum(axis=(1, 2)), pairs,
-                         out=np.zeros(len(part)), where=pairs > 0)
-        found[start : start + _LISTS_AT_ONCE] = np.where(pairs > 0, 1.0 - mean, np.nan)
-    return found

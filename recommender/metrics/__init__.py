@@ -17,6 +17,7 @@ from recommender.metrics.bootstrap import (
     paired_difference,
     paired_exposure_difference,
     ratio_with_interval,
+    ratios_with_intervals,
 )
 from recommender.metrics.exposure import coverage, exposures_of, gini, rarefied_coverage
 from recommender.metrics.lists import intra_list_diversity, novelty, with_places
@@ -40,6 +41,7 @@ __all__ = [
     "ranks_of",
     "rarefied_coverage",
     "ratio_with_interval",
+    "ratios_with_intervals",
     "recall",
     "reciprocal_ranks",
     "with_places",

@@ -57,26 +57,42 @@ def paired_difference(ours: Float64s, theirs: Float64s, resamples: int = RESAMPL
 
 def ratio_with_interval(values: Float64s, group: npt.NDArray[np.bool_],
                         resamples: int = RESAMPLES, seed: int = 0) -> Measured:
-    """Mean of a group of users / mean of all users; 0 where that is not above 0.
-
-    Both means are of the same resample, since the group is part of all.
+    """Mean of a group of users / mean of all users; see `ratios_with_intervals`.
 
     Args:
         group: bool of shape (n_users,).
     """
-    ones = group.astype(np.float64)
-    if len(values) == 0 or values.sum() <= 0 or not group.any():
-        return Measured(0.0)
+    return ratios_with_intervals(values, group[None, :], resamples, seed)[0]
+
+
+def ratios_with_intervals(values: Float64s, groups: npt.NDArray[np.bool_],
+                          resamples: int = RESAMPLES, seed: int = 0) -> list[Measured]:
+    """For each group mean of its users / mean of all users; 0 where that is not above 0.
+
+    Both means are of the same resample, since the group is part of all; so are those of all
+    groups, which makes many groups as cheap as one.
+
+    Args:
+        groups: bool of shape (n_groups, n_users).
+    """
+    if len(values) == 0 or values.sum() <= 0:
+        return [Measured(0.0)] * len(groups)
+    members = groups.T.astype(np.float64)
+    sums = members * values[:, None]
     shares = np.full(len(values), 1.0 / len(values))
     found = []
     for draws in _draws(shares, len(values), resamples, seed):
-        in_group = draws @ ones
-        means = np.divide(draws @ (values * ones), in_group, out=np.zeros(len(draws)),
+        weights = draws.astype(np.float64)
+        in_group, overall = weights @ members, (weights @ values / len(values))[:, None]
+        means = np.divide(weights @ sums, in_group, out=np.zeros_like(in_group),
                           where=in_group > 0)
-        overall = draws @ values / len(values)
-        found.append(np.divide(means, overall, out=np.zeros(len(draws)), where=overall > 0))
-    low, high = np.quantile(np.concatenate(found), _LEVELS)
-    return Measured(float(values[group].mean() / values.mean()), float(low), float(high))
+        found.append(np.divide(means, overall, out=np.zeros_like(means), where=overall > 0))
+    low, high = np.quantile(np.concatenate(found), _LEVELS, axis=0)
+    overall_mean = values.mean()
+    return [
+        Measured(float(values[group].mean() / overall_mean), float(low[n]), float(high[n]))
+        if group.any() else Measured(0.0) for n, group in enumerate(groups)
+    ]
 
 
 def exposure_interval(

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from recommender.models.als import ALS
+from recommender.models.ease import EASE
 from recommender.models.knn import KNN
 from recommender.models.model import ModelSpec
 from recommender.models.popularity import POPULARITY
+from recommender.models.sequence_blend import SEQUENCE_BLEND
 from recommender.models.sequential import SEQUENTIAL
+from recommender.models.similar_histories import SIMILAR_HISTORIES
 from recommender.models.transition_knn import TRANSITION_KNN
 
 MODELS: dict[str, ModelSpec[Any]] = {
@@ -15,7 +19,11 @@ MODELS: dict[str, ModelSpec[Any]] = {
     for spec in (
         POPULARITY,
         KNN,
+        EASE,
+        ALS,
         TRANSITION_KNN,
         SEQUENTIAL,
+        SIMILAR_HISTORIES,
+        SEQUENCE_BLEND,
     )
 }

@@ -1,9 +1,9 @@
 """The closed-form linear sequence model: ridge regression from what came before to what comes next.
 
-The input of a place in a history is two decayed sums of the films up to it, one short, one long;
-the target is a quickly decayed sum of the films after it. One linear system over all places of all
-histories, solved once. With one undecayed block and the history itself as target it would be the
-linear autoencoder (Steck, Embarrassingly shallow autoencoders, WWW 2019) without its diagonal.
+The input of a place in a history is three decayed sums of the films up to it, each of its own
+pace; the target is a quickly decayed sum of the films after it. One linear system over all places
+of all histories, solved once. With one undecayed block and the history itself as target it would be
+the linear autoencoder (Steck, Embarrassingly shallow autoencoders, WWW 2019) without its diagonal.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ import scipy.sparse as sp
 
 from recommender.arrays import Float64s, Int32s
 from recommender.interactions import Interactions
-from recommender.models.block_model import BlockModel
-from recommender.models.block_ranking import blocks_of
 from recommender.models.following import following_rows
 from recommender.models.model import ModelSpec, decay_of, hyperparameter
 from recommender.models.sequence_grams import sum_pairs, target_weights
+from recommender.models.sequence_model import SequenceModel, popularity_factor
+from recommender.models.sequence_parts import Blocks, HistoryIndex, Logits
 from recommender.models.strongest_rows import strongest, strongest_of_dense
 from recommender.ranking import neighbours_of
 
@@ -29,10 +29,13 @@ from recommender.ranking import neighbours_of
 class SequentialConfig:
     """Hyperparameters of the closed-form sequence model."""
 
-    short_half_life: float = hyperparameter(1.0, least=0.01)
-    """Films after which an entry counts half in the first block. Changes results."""
-    long_half_life: float = hyperparameter(20.0, least=0.01)
+    short_half_life: float = hyperparameter(0.01, least=0.01)
+    """Films after which an entry counts half in the first block; 0.01 leaves the last film alone.
+    Changes results."""
+    middle_half_life: float = hyperparameter(1.5, least=0.01)
     """The same in the second block. Changes results."""
+    long_half_life: float = hyperparameter(20.0, least=0.01)
+    """The same in the third block. Changes results."""
     target_half_life: float = hyperparameter(0.5, least=0.01)
     """Films after which a film still to come counts half in the target. Changes results."""
     regularization: float = hyperparameter(0.7, least=0.001)
@@ -43,18 +46,27 @@ class SequentialConfig:
     neighbours: int = hyperparameter(200, least=1)
     """Weights kept per film and block, the largest by absolute value. Changes results, size and
     speed of ranking."""
-    dense_items: int = hyperparameter(5_000, least=0)
-    """Films, the most taken, that are solved together: memory of the fit is 28 bytes times the
-    square, time grows with the cube. Others are regressed on each film alone. Changes results."""
+    dense_items: int = hyperparameter(4_000, least=0)
+    """Films, the most taken, that are solved together: the fit takes 60 bytes times the square,
+    time grows with the cube. Others are regressed on each film alone. Changes results."""
     threads: int = hyperparameter(2, least=1)
     """Threads that sum the pairs; the solver's own are those of BLAS. Changes speed only."""
 
 
-def fit_sequential(interactions: Interactions, config: SequentialConfig) -> BlockModel:
+def fit_sequential(interactions: Interactions, config: SequentialConfig) -> SequenceModel:
+    """The closed form alone."""
+    # The score holds its square.
+    factor = popularity_factor(interactions, 2.0 * config.to_power)
+    return SequenceModel(closed_form(interactions, config),
+                         HistoryIndex.none(interactions.n_items), Logits.none(), factor)
+
+
+def closed_form(interactions: Interactions, config: SequentialConfig) -> Blocks:
     """B = (X'X + penalty)^-1 X'Y over `dense_items` films, the rest by one film at a time."""
     counts = interactions.item_counts()
     factor = np.maximum(counts, 1).astype(np.float64) ** -config.to_power
-    decays = [decay_of(config.short_half_life), decay_of(config.long_half_life)]
+    decays = [decay_of(half_life) for half_life in (
+        config.short_half_life, config.middle_half_life, config.long_half_life)]
     penalty = config.regularization * max(len(interactions.items), 1) / max(len(counts), 1)
     most_taken = np.argsort(-counts, kind="stable")[:config.dense_items]
     head: Int32s = np.sort(most_taken[counts[most_taken] > 0]).astype(np.int32)
@@ -66,7 +78,7 @@ def fit_sequential(interactions: Interactions, config: SequentialConfig) -> Bloc
             for table, decay in zip(tables, decays, strict=True)
         ]
     rows = neighbours_of(sp.vstack(tables, format="csr"))
-    return BlockModel(blocks_of(np.array(decays, np.float32), rows), factor.astype(np.float32))
+    return Blocks.of(np.array(decays, np.float32), rows)
 
 
 def _solved(interactions: Interactions, head: Int32s, decays: list[float], penalty: float,
@@ -79,8 +91,10 @@ def _solved(interactions: Interactions, head: Int32s, decays: list[float], penal
                             decay_of(config.target_half_life), config.threads)
     gram[np.diag_indices_from(gram)] += np.float32(penalty)
     if len(head):
-        lower = scipy.linalg.cho_factor(gram, lower=True, overwrite_a=True, check_finite=False)
-        cross = scipy.linalg.cho_solve(lower, cross, overwrite_b=True, check_finite=False)
+        # Transposed it is in the order of columns, so that LAPACK needs no copy.
+        factor_of = scipy.linalg.cho_factor(gram.T, lower=False, overwrite_a=True,
+                                            check_finite=False)
+        cross = scipy.linalg.cho_solve(factor_of, cross, overwrite_b=True, check_finite=False)
     return [
         strongest_of_dense(cross[block * len(head):(block + 1) * len(head)], head, factor,
                            config.neighbours)

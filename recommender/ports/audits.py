@@ -21,10 +21,6 @@ class AuditReports(Protocol):
         """The newest report of this name, such as `fairness_analysis_results`; None without one."""
         ...
 
-    def picture(self, name: str) -> bytes | None:
-        """The newest PNG of this name, None without one."""
-        ...
-
     def history(self) -> Sequence[Mapping[str, Any]]:
         """A row for each model audited, oldest first."""
         ...

@@ -217,7 +217,8 @@ class EventStore(Protocol):
         replaced only by one with a later (timestamp, event_id), and an undo takes back what its
         user did with its film up to its own (timestamp, event_id), also what is applied after it.
         Unknown films get a placeholder, though not from an undo. A dead letter of the same
-        (cluster, topic, partition, offset) is kept once.
+        (cluster, topic, partition, offset) is kept once. Events and letters of people who were
+        taken out come back neither (`recommender.erasure.comes_back`).
         """
         ...
 
@@ -253,6 +254,10 @@ class EventStore(Protocol):
 
     def trimmed(self) -> Trimmed:
         """How far events were removed for their age; the state that followed from them stays."""
+        ...
+
+    def last_erasure(self) -> int:
+        """When the newest erasure of a person ended, in UTC ms; 0 without one."""
         ...
 
     def counts(self) -> dict[str, int]:

@@ -56,8 +56,8 @@ class AllowList(Protocol):
         """Serve a model that passed the gate, unless someone chose otherwise meanwhile.
 
         Left alone are a model that is held, one of another name than the chosen one, and, while
-        trainings choose, one that serves since after the training began. Returns its record:
-        its status tells whether it serves.
+        trainings choose, one that serves since after the training began; and each while a rollout
+        compares it with another. Returns its record: its status tells whether it serves.
 
         Args:
             version_id: the new model.

@@ -49,6 +49,22 @@ class ResponseLog(Protocol):
         ...
 
 
+class AnswerQueue(Protocol):
+    """Answers logged and still to be published on an outer bus."""
+
+    def oldest(self, limit: int) -> list[AnsweredRecord]:
+        """At most `limit`, by request id."""
+        ...
+
+    def done(self, request_ids: Sequence[str]) -> None:
+        """They are published; durable when it returns."""
+        ...
+
+    def backlog(self) -> int:
+        """How many wait."""
+        ...
+
+
 class Telemetry(Protocol):
     """Gauges and counters, named as in docs/api-contract.md."""
 

@@ -24,13 +24,14 @@ class Node:
 
     def __init__(
         self, folder: Path, properties: str, users: Mapping[str, str] | None = None,
-        heap: str = "-Xmx384m",
+        heap: str = "-Xmx384m", cluster_id: str = CLUSTER_ID,
     ) -> None:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self.log = folder / "broker.log"
         self._users = users or {}
         self._heap = heap
+        self._cluster_id = cluster_id
         self._config = folder / "broker.properties"
         self._config.write_text(properties)
         self._process: subprocess.Popen[bytes] | None = None
@@ -113,7 +114,7 @@ class Node:
                  ("--add-scram", f"SCRAM-SHA-512=[name={user},password={password}]")]
         done = subprocess.run(
             [*_java(jars, "-Xmx128m"), "kafka.tools.StorageTool", "format", "-g",
-             "-t", CLUSTER_ID, "-c", str(self._config), *users],
+             "-t", self._cluster_id, "-c", str(self._config), *users],
             stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, cwd=self.folder)
         if done.returncode:
             raise RuntimeError(f"formatting failed: {done.stdout}{done.stderr}")

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from recommender.errors import NotFound
 from recommender.ports import Catalogue
+from recommender.serving_configuration import CHOSEN_VARIANT, HOLDOUT_VARIANT
 from recommender.types import AnsweredRecord
 from web.operations import Who, page
 from web.pages import frame
@@ -43,6 +44,7 @@ class TracePages:
         services = surface.services
         self._responses = services.response_log
         self._catalogue = services.catalogue
+        self._rollouts = services.rollouts
 
     def trace(self) -> Response:
         """One answer, or the last answers of a user."""
@@ -55,7 +57,17 @@ class TracePages:
         elif query.user_id is not None:
             answers = self._responses.newest_of(query.user_id)
         return frame.page("admin/trace.html", query=query, record=record, answers=answers,
-                          answer=record and self._answer(record))
+                          answer=record and self._answer(record),
+                          arm=record and self._why_this_arm(record))
+
+    def _why_this_arm(self, record: AnsweredRecord) -> str:
+        """Which experiment gave the answer its variant; empty outside of any."""
+        if self._rollouts is None or record.variant == CHOSEN_VARIANT:
+            return ""
+        if record.variant == HOLDOUT_VARIANT:
+            return "the user is kept without personalisation"
+        found = (r for r in self._rollouts.all() if r.ran_at(record.timestamp_ms))
+        return next((r.assignment_of(record.user_id) for r in found), "")
 
     def _answer(self, record: AnsweredRecord) -> dict[str, Any]:
         """The body as it was answered, with reasons in words."""

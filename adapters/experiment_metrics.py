@@ -1,0 +1,55 @@
+"""Metrics of experiments and drift in the Prometheus registry (`ports.ExperimentMetrics`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+from recommender.experiments.rollout import Rollout
+
+
+class PrometheusExperimentMetrics:
+    """Adds to a registry that others fill too."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._rollout = Gauge(
+            "reco_rollout_percentage", "Users (in shadow: requests) of the candidate",
+            ("strategy", "name", "candidate"), registry=registry)
+        self._ended = Counter(
+            "reco_rollouts_ended_total", "Rollouts ended", ("outcome",), registry=registry)
+        self._success = Gauge(
+            "reco_online_success_ratio", "Answers of which a film was watched within the window",
+            ("model_version",), registry=registry)
+        self._shadow = Counter(
+            "reco_shadow_requests_total", "Requests that the candidate of a shadow was asked too",
+            ("result",), registry=registry)
+        self._drift = Gauge(
+            "reco_drift", "Effect size of each drift test", ("test",), registry=registry)
+
+    def rollout(self, rollout: Rollout | None) -> None:
+        """As `ports.ExperimentMetrics.rollout`."""
+        self._rollout.clear()
+        if rollout is not None:
+            labels = rollout.strategy.value, rollout.name, rollout.candidate
+            self._rollout.labels(*labels).set(rollout.percentage)
+
+    def rollout_ended(self, outcome: str) -> None:
+        """As `ports.ExperimentMetrics.rollout_ended`."""
+        self._ended.labels(outcome).inc()
+
+    def online_success(self, ratios: Mapping[str, float]) -> None:
+        """As `ports.ExperimentMetrics.online_success`."""
+        self._success.clear()
+        for version, ratio in ratios.items():
+            self._success.labels(version).set(ratio)
+
+    def shadow(self, scored: int, shed: int, failed: int) -> None:
+        """As `ports.ExperimentMetrics.shadow`."""
+        for result, count in (("scored", scored), ("shed", shed), ("failed", failed)):
+            self._shadow.labels(result).inc(count)
+
+    def drift(self, values: Mapping[str, float]) -> None:
+        """As `ports.ExperimentMetrics.drift`."""
+        for test, value in values.items():
+            self._drift.labels(test).set(value)

@@ -1,0 +1,134 @@
+"""`drift`: compare what people did lately with the time before; what the server runs each day."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import closing
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from adapters.json_log import configure_json_log
+from adapters.report_files import ReportFiles
+from clock import now_ms
+from commands.outcome import EXIT_FAILED, EXIT_OK, emit, json_option
+from composition import StoreSide, open_store
+from recommender.arrays import Float64s
+from recommender.audit.drift import (
+    ACTIVITY_SHIFT_MAX,
+    ALPHA,
+    PSI_MAX,
+    RATING_SHIFT_MAX,
+    SHARE_MOVED_MAX,
+    EventWindow,
+    drift,
+)
+from recommender.schemas import Columns
+from recommender.types import EventType
+from settings import Settings
+from web.pages.admin.drift import DRIFT_REPORT
+from workers import parent_watch
+from workers.arm_records import first_sequence_since
+
+_EVENTS_AT_ONCE = 50_000
+_KINDS = (EventType.RATE.value, EventType.WATCH.value)
+
+
+def _end() -> None:
+    os._exit(EXIT_FAILED)
+
+
+@click.command("drift")
+@click.option("--watch-parent", is_flag=True,
+              help="End when standard input ends, and leave the processor to others.")
+@json_option
+def command(watch_parent: bool, as_json: bool) -> int:
+    """Compare the last window of time with the one before and write drift_report.json.
+
+    Exit code 0 whatever is found; the status is in the report.
+    """
+    if watch_parent:
+        parent_watch.yield_to_parent()
+        parent_watch.watch_parent(sys.stdin.fileno(), _end)
+    settings = Settings()
+    configure_json_log(settings.log_level)
+    with closing(open_store(settings)) as side:
+        report = drift_report(side, now_ms(), settings.drift_window_s * 1000)
+    report_file(settings).write(DRIFT_REPORT, report)
+    lines = [f"{report['status']}: {report['current']['events']} events of "
+             f"{report['current']['users']} users against {report['reference']['events']} of "
+             f"{report['reference']['users']}"]
+    lines += [f"{test['name']}: {test['effect']:.3f} {test['effect_in']} (from "
+              f"{test['threshold']}), p {test['p_adjusted']:.3g}"
+              f"{', DRIFTED' if test['drifted'] else ''}" for test in report["tests"]]
+    emit(report, as_json, lines)
+    return EXIT_OK
+
+
+def report_file(settings: Settings) -> ReportFiles:
+    """Where the report is."""
+    return ReportFiles({DRIFT_REPORT: Path(settings.outputs_folder) / "drift_report.json"})
+
+
+def drift_report(side: StoreSide, at_ms: int, window_ms: int) -> dict[str, Any]:
+    """The report of two windows of equal length, the second of which ends now.
+
+    Raises:
+        StoreUnavailable: the store does not answer.
+    """
+    middle_ms, start_ms = at_ms - window_ms, at_ms - 2 * window_ms
+    genres, rows = _genre_table(side)
+    users: dict[str, int] = {}
+    parts: list[list[tuple[Any, ...]]] = [[], []]
+    for chunk in side.store.event_chunks(first_sequence_since(side.store, start_ms),
+                                         _EVENTS_AT_ONCE):
+        kept = chunk[chunk[Columns.TYPE].isin(_KINDS) & (chunk[Columns.TIMESTAMP] >= start_ms)
+                     & (chunk[Columns.TIMESTAMP] < at_ms)]
+        current = kept[Columns.TIMESTAMP].to_numpy() >= middle_ms
+        values = zip(kept[Columns.USER], kept[Columns.RATING], kept[Columns.TIMESTAMP],
+                     kept[Columns.ITEM], current.tolist(), strict=True)
+        for user, rating, moment, film, is_current in values:
+            parts[is_current].append(
+                (users.setdefault(user, len(users)), rating, moment, rows.get(film, -1)))
+    reference, now = (_window(part) for part in parts)
+    found = drift(reference, now, genres)
+    serving = side.allow_list.serving()
+    return {
+        "schema_version": 1, "generated_at": _iso(at_ms), "status": found.status,
+        "data_snapshot_id": None,
+        "model_version": None if serving is None else serving.version_id,
+        "window": {"reference_from": _iso(start_ms), "from": _iso(middle_ms), "to": _iso(at_ms)},
+        "reference": {"events": found.reference_events, "users": found.reference_users},
+        "current": {"events": found.current_events, "users": found.current_users},
+        "drifted": list(found.drifted), "tests": [asdict(test) for test in found.tests],
+        "thresholds": {
+            "p_adjusted": ALPHA, "psi": PSI_MAX, "share_moved": SHARE_MOVED_MAX,
+            "rating_shift_sd": RATING_SHIFT_MAX, "activity_shift_log": ACTIVITY_SHIFT_MAX,
+        },
+    }
+
+
+def _genre_table(side: StoreSide) -> tuple[Float64s, dict[str, int]]:
+    movies = [movie for movie in side.catalogue.movies() if movie.genres]
+    names = {name: at for at, name in enumerate(sorted({g for m in movies for g in m.genres}))}
+    table = np.zeros((max(len(movies), 1), max(len(names), 1)))
+    for row, movie in enumerate(movies):
+        for genre in movie.genres:
+            table[row, names[genre]] = 1.0 / len(movie.genres)
+    return table, {movie.item_id: row for row, movie in enumerate(movies)}
+
+
+def _window(rows: list[tuple[Any, ...]]) -> EventWindow:
+    users, ratings, at_ms, films = zip(*rows, strict=True) if rows else ((), (), (), ())
+    return EventWindow(np.array(users, np.int64), np.array(ratings, np.float64),
+                       np.array(at_ms, np.int64), np.array(films, np.int64))
+
+
+def _iso(at_ms: int) -> str:
+    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds").replace(
+        "+00:00", "Z")

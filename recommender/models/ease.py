@@ -1,0 +1,73 @@
+"""EASE: each film from all the others, in closed form.
+
+Steck, Embarrassingly shallow autoencoders for sparse data, WWW 2019. B is the ridge regression of
+the user-film matrix on itself with a zero diagonal.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.linalg
+import scipy.sparse as sp
+
+from recommender.arrays import Float32s, Int32s
+from recommender.interactions import Interactions
+from recommender.models.model import ModelSpec, decay_of, hyperparameter
+from recommender.models.neighbour_model import NeighbourModel
+from recommender.models.strongest_rows import strongest_of_dense
+from recommender.ranking import neighbours_of
+
+
+@dataclass(frozen=True)
+class EaseConfig:
+    """Hyperparameters of EASE."""
+
+    regularization: float = hyperparameter(800.0, least=0.001)
+    """Ridge penalty, in users. Changes results."""
+    user_power: float = hyperparameter(0.0, least=0)
+    """Power of the number of their films that divides what a user counts. Changes results."""
+    to_power: float = hyperparameter(0.1, least=0)
+    """Power of its popularity that divides a film's score. More gives wider coverage. Changes
+    results."""
+    half_life: float = hyperparameter(5.0, least=0)
+    """Films after which an entry of the history at hand counts half; 0 counts all alike, as the
+    paper does. Changes results."""
+    neighbours: int = hyperparameter(1_000, least=1)
+    """Weights kept per film, the largest by absolute value. Changes results, size and speed of
+    ranking."""
+    dense_items: int = hyperparameter(8_000, least=0)
+    """Films, the most taken, that the model knows: the fit takes 12 bytes times the square, time
+    grows with the cube. The others are left to what fills up a list."""
+
+
+def fit_ease(interactions: Interactions, config: EaseConfig) -> NeighbourModel:
+    """B = I - P / diag(P) with P = (X'X + regularization I)^-1."""
+    counts = interactions.item_counts()
+    most_taken = np.argsort(-counts, kind="stable")[:config.dense_items]
+    head: Int32s = np.sort(most_taken[counts[most_taken] > 0]).astype(np.int32)
+    factor = np.maximum(counts, 1).astype(np.float64) ** -config.to_power
+    weights = ease_weights(interactions, head, config)
+    table = strongest_of_dense(weights, head, factor, config.neighbours)
+    return NeighbourModel(neighbours_of(table), factor.astype(np.float32),
+                          decay_of(config.half_life))
+
+
+def ease_weights(interactions: Interactions, films: Int32s, config: EaseConfig) -> Float32s:
+    """B over some films: float32 of shape (n_films, n_films), row = film taken."""
+    lengths = np.maximum(np.diff(interactions.user_offsets), 1).astype(np.float64)
+    shares = (lengths / lengths.mean()) ** (-config.user_power / 2)
+    taken = sp.csr_matrix(
+        (np.repeat(shares, np.diff(interactions.user_offsets)).astype(np.float32),
+         interactions.items, interactions.user_offsets),
+        shape=(interactions.n_users, interactions.n_items))[:, films]
+    gram: Float32s = (taken.T @ taken).toarray()
+    gram[np.diag_indices_from(gram)] += np.float32(config.regularization)
+    inverse: Float32s = scipy.linalg.inv(gram, overwrite_a=True, check_finite=False)
+    weights: Float32s = inverse / -np.diag(inverse)
+    weights[np.diag_indices_from(weights)] = 0.0
+    return weights
+
+
+EASE = ModelSpec("ease", EaseConfig, fit_ease)

@@ -1,0 +1,55 @@
+"""A fitted sequence model: rows of weights, similar histories, logits, in any combination."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from recommender.arrays import Bools, Float32s, Int32s
+from recommender.interactions import Interactions
+from recommender.models.model import EncodedHistory
+from recommender.models.sequence_parts import Blocks, HistoryIndex, Logits
+from recommender.models.sequence_ranking import rank_sequence
+from recommender.ranking import Ranked
+
+_ONE = np.ones(1, np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class SequenceModel:
+    """See `recommender.models.sequence_ranking` for the score.
+
+    factor: float32 of shape (n_items,), 0 for films that nobody took.
+    """
+
+    blocks: Blocks
+    index: HistoryIndex
+    logits: Logits
+    factor: Float32s
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        self.__dict__.update(state)
+        self.factor.setflags(write=False)
+
+    def rank(self, history: EncodedHistory, excluded: Int32s, k: int,
+             allowed: Bools | None = None) -> Ranked:
+        """The k best films for this history."""
+        return rank_sequence(history.items, history.weights, self.blocks, self.index,
+                             self.logits, self.factor, excluded, k, allowed)
+
+    def neighbours(self, item: int, k: int) -> Ranked:
+        """The k films with the highest score for a history of `item` alone."""
+        one = np.array([item], np.int32)
+        return rank_sequence(one, _ONE, self.blocks, self.index, self.logits, self.factor, one, k)
+
+    def is_finite(self) -> bool:
+        """Whether all numbers are finite."""
+        return (self.blocks.is_finite() and self.index.is_finite() and self.logits.is_finite()
+                and bool(np.isfinite(self.factor).all()))
+
+
+def popularity_factor(interactions: Interactions, power: float) -> Float32s:
+    """Popularity to -power, 0 for films that nobody took: float32 of shape (n_items,)."""
+    counts = interactions.item_counts()
+    return np.where(counts > 0, np.maximum(counts, 1.0) ** -power, 0.0).astype(np.float32)

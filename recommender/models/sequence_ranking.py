@@ -1,0 +1,311 @@
+"""The compiled kernel of all sequence models.
+
+    score = (c + e)^2 * (s + e) * exp(z / 2) * factor
+
+c is what the closed form expects of a film, s the share of what is next to the last films in
+similar histories, z the logit less the largest of all films, 0 where a model has none. A film for
+which nothing speaks (c <= 0, s = 0, and no logits) has no score.
+
+All in one file: numba's cache looks at the file of a kernel, not at those of what it calls.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import numba as nb
+import numpy as np
+
+from recommender.arrays import Bools, Float32s, Int32s
+from recommender.models.sequence_parts import Blocks, HistoryIndex, Logits
+from recommender.ranking import NO_MASK, NO_SOURCE, SMALLEST_DECAY, Ranked
+
+EVIDENCE = np.float32(1e-3)
+"""e: what stands for no evidence at all."""
+
+
+@nb.njit(nogil=True, cache=True)
+def _decayed(weights, decays):  # type: ignore[no-untyped-def]
+    """Weight of each entry in each block: float32 of shape (n_blocks, n_history)."""
+    decayed = np.zeros((len(decays), len(weights)), np.float32)
+    for block in range(len(decays)):
+        strength = np.float32(1.0)
+        for position in range(len(weights) - 1, -1, -1):
+            if strength < SMALLEST_DECAY:
+                break
+            decayed[block, position] = weights[position] * strength
+            strength *= decays[block]
+    return decayed
+
+
+@nb.njit(nogil=True, cache=True)
+def _add_rows(history, decayed, starts, items, weights, scores):  # type: ignore[no-untyped-def]
+    """Add the rows of the history."""
+    n_items = len(scores)
+    for block in range(len(decayed)):
+        for position in range(len(history)):
+            weight = decayed[block, position]
+            if weight != 0.0:
+                row = block * n_items + history[position]
+                for place in range(starts[row], starts[row + 1]):
+                    # Unsigned: nothing to check for indexes that count from the end.
+                    scores[nb.uint32(items[place])] += weight * weights[place]
+
+
+@nb.njit(nogil=True, cache=True)
+def _multiply_by_logits(history, decayed, rows, bias, scores):  # type: ignore[no-untyped-def]
+    """Multiply the scores by exp(z / 2)."""
+    logits = bias.copy()
+    n_items = len(logits)
+    for block in range(len(decayed)):
+        for position in range(len(history)):
+            weight = decayed[block, position]
+            if weight != 0.0:
+                row = rows[block * n_items + history[position]]
+                for item in range(n_items):
+                    logits[item] += weight * row[item]
+    largest = logits.max()
+    for item in range(n_items):
+        # Floored, so that no film vanishes by underflow.
+        z = max(logits[item] - largest, np.float32(-60.0))
+        scores[item] *= np.exp(np.float32(0.5) * z)
+
+
+@nb.njit(nogil=True, cache=True)
+def _largest(values, k):  # type: ignore[no-untyped-def]
+    """The k-th largest value, k from 0; moves the values about (quickselect)."""
+    low, high = 0, len(values) - 1
+    while low < high:
+        pivot = values[(low + high) // 2]
+        left, right = low, high
+        while left <= right:
+            while values[left] > pivot:
+                left += 1
+            while values[right] < pivot:
+                right -= 1
+            if left <= right:
+                values[left], values[right] = values[right], values[left]
+                left += 1
+                right -= 1
+        if k <= right:
+            high = right
+        elif k >= left:
+            low = left
+        else:
+            break
+    return values[k]
+
+
+@nb.njit(nogil=True, cache=True)
+def _most_similar(similarity, found, histories):  # type: ignore[no-untyped-def]
+    """Those of `found` that count, at most `histories`; of equal ones the first."""
+    if len(found) <= histories:
+        return found
+    least = _largest(similarity[found], histories - 1)
+    ties = histories  # how many of those that are just as similar as the last still count
+    for user in found:
+        ties -= similarity[user] > least
+    kept, n_kept = np.empty(histories, np.int32), 0
+    for user in found:
+        if similarity[user] < least or (similarity[user] == least and ties == 0):
+            continue
+        ties -= similarity[user] == least
+        kept[n_kept] = user
+        n_kept += 1
+    return kept
+
+
+@nb.njit(nogil=True, cache=True)
+def _add_followers(history, weights, items, offsets, starts, users, places, rarity, ages,  # type: ignore[no-untyped-def]
+                   shifts, steps, back, histories, power, scores):
+    """Add what lies next to the newest film in common in the most similar histories.
+
+    Returns of each history that counts its user, its strength, where its newest film in common
+    lies, and the age of that film in `history`.
+    """
+    n_users, far, n_found = len(offsets) - 1, len(shifts) - 1, 0
+    similarity = np.zeros(n_users, np.float32)
+    anchors = np.empty(n_users, np.int32)
+    since = np.empty(n_users, np.int32)
+    found = np.empty(n_users, np.int32)
+    for age in range(min(len(history), len(ages))):
+        film = history[len(history) - 1 - age]
+        weight = weights[len(history) - 1 - age] * ages[age] * rarity[film]
+        if weight <= 0.0:
+            continue
+        for at in range(starts[film], starts[film + 1]):
+            user = nb.uint32(users[at])
+            if similarity[user] == 0.0:
+                found[n_found] = user
+                n_found += 1
+                anchors[user] = places[at]
+                since[user] = age
+                similarity[user] = weight
+            else:
+                off = abs((anchors[user] - places[at]) - (age - since[user]))
+                similarity[user] += weight * shifts[min(off, far)]
+    kept = _most_similar(similarity, found[:n_found], histories)
+    strengths = np.empty(len(kept), np.float32)
+    for at in range(len(kept)):
+        user = kept[at]
+        strengths[at] = similarity[user] ** power
+        anchor = anchors[user]
+        for step in range(1, min(len(steps), offsets[user + 1] - anchor)):
+            scores[nb.uint32(items[anchor + step])] += strengths[at] * steps[step]
+        for step in range(1, min(len(back), anchor - offsets[user] + 1)):
+            scores[nb.uint32(items[anchor - step])] += strengths[at] * back[step]
+    return kept, strengths, anchors[kept], since[kept]
+
+
+@nb.njit(nogil=True, cache=True)
+def _best(scores, factor, allowed, top, best):  # type: ignore[no-untyped-def]
+    """Fill `top` and `best` with the highest scores * factor above zero; returns how many."""
+    k, found, threshold = len(top), 0, np.float32(0.0)
+    masked = len(allowed) > 0
+    for item in range(len(factor)):
+        score = scores[item] * factor[item]
+        # A later index replaces only a smaller score: ties go to the lower index.
+        if not score > threshold:
+            continue
+        if masked and not allowed[item]:
+            continue
+        slot = found if found < k else k - 1
+        found = min(found + 1, k)
+        while slot > 0 and best[slot - 1] < score:
+            best[slot] = best[slot - 1]
+            top[slot] = top[slot - 1]
+            slot -= 1
+        best[slot] = score
+        top[slot] = item
+        if found == k:
+            threshold = best[k - 1]
+    return found
+
+
+_types: Any = nb.types  # numba's types are built at run time, untyped
+
+
+def _array(dtype: Any) -> Any:
+    return _types.Array(dtype, 1, "C", readonly=True)
+
+
+_INTS, _LONGS, _FLOATS = _array(nb.int32), _array(nb.int64), _array(nb.float32)
+_SIGNATURE = _types.Tuple((nb.int32[::1], nb.float32[::1], nb.int32[::1]))(
+    _INTS, _FLOATS, _INTS, _array(nb.boolean), nb.int64, _FLOATS,
+    _FLOATS, _LONGS, _INTS, _FLOATS, _FLOATS,
+    _INTS, _LONGS, _LONGS, _INTS, _INTS, _FLOATS, _FLOATS, _FLOATS, _FLOATS, _FLOATS,
+    nb.int64, nb.float64,
+    _FLOATS, _types.Array(nb.float32, 2, "C", readonly=True), _FLOATS,
+)
+
+
+@nb.njit(_SIGNATURE, nogil=True, cache=True)
+def _rank(history, weights, excluded, allowed, k, factor,  # type: ignore[no-untyped-def]
+          decays, row_starts, row_items, row_weights, strongest,
+          items, offsets, starts, users, places, rarity, ages, shifts, steps, back,
+          histories, power,
+          logit_decays, logit_rows, bias):
+    n_items, n_history, has_logits = len(factor), len(history), len(logit_decays) > 0
+    decayed = _decayed(weights, decays)
+    expected = np.zeros(n_items, np.float32)
+    _add_rows(history, decayed, row_starts, row_items, row_weights, expected)
+    followers = np.zeros(n_items, np.float32)
+    owners, strengths, anchors, since = _add_followers(
+        history, weights, items, offsets, starts, users, places, rarity, ages, shifts, steps,
+        back, histories, power, followers)
+    for place in range(len(excluded)):
+        expected[excluded[place]] = 0.0
+        followers[excluded[place]] = 0.0
+    total = followers.sum()
+    per_follower = np.float32(1.0 / total) if total > 0.0 else np.float32(0.0)
+    scores = np.zeros(n_items, np.float32)
+    for item in range(n_items):
+        c = max(expected[item], np.float32(0.0))
+        s = followers[item] * per_follower
+        if has_logits or c > 0.0 or s > 0.0:
+            scores[item] = (c + EVIDENCE) * (c + EVIDENCE) * (s + EVIDENCE)
+    logit_decayed = _decayed(weights, logit_decays)
+    if has_logits:
+        for place in range(len(excluded)):
+            scores[excluded[place]] = 0.0
+        _multiply_by_logits(history, logit_decayed, logit_rows, bias, scores)
+    top = np.empty(k, np.int32)
+    best = np.zeros(k, np.float32)
+    found = _best(scores, factor, allowed, top, best)
+    # What an entry gave: its share of c and of s, each times what the whole adds to log(score).
+    slots = scores.view(np.int32)  # place in the list from 1, 0 for films not in it
+    slots[:] = 0
+    worth = np.zeros(found, np.float32)
+    parts = np.zeros((len(ages), found), np.float32)
+    for slot in range(found):
+        slots[top[slot]] = slot + 1
+        c = expected[top[slot]]
+        if c > 0.0:
+            worth[slot] = np.float32(2.0) * np.log(np.float32(1.0) + c / EVIDENCE) / c
+    for at in range(len(owners)):
+        anchor, start, end = anchors[at], offsets[owners[at]], offsets[owners[at] + 1]
+        for place in range(max(start, anchor - len(back) + 1), min(end, anchor + len(steps))):
+            slot = slots[nb.uint32(items[place])] - 1
+            if slot >= 0 and place != anchor:
+                s = followers[top[slot]] * per_follower
+                given = steps[place - anchor] if place > anchor else back[anchor - place]
+                parts[since[at], slot] += (strengths[at] * given * per_follower
+                                           * np.log(np.float32(1.0) + s / EVIDENCE) / s)
+    because = np.full(found, NO_SOURCE, np.int32)
+    most = np.zeros(found, np.float32)
+    part = np.zeros(found, np.float32)
+    least = np.float32(0.0)  # of most / worth
+    # Newest first, so that most older ones are seen to be too weak by their strongest weight; of
+    # equal entries the newer explains better. What was rated low explains nothing.
+    for position in range(n_history - 1, -1, -1):
+        age = n_history - 1 - position
+        if weights[position] <= 0.0:
+            continue
+        bound = np.float32(0.0)
+        for block in range(len(decays)):
+            bound += decayed[block, position] * strongest[block * n_items + history[position]]
+        if age < len(ages):
+            part[:] = parts[age]
+        elif not has_logits and not bound > least:
+            continue
+        else:
+            part[:] = 0.0
+        for block in range(len(decays)):
+            weight = decayed[block, position]
+            row = block * n_items + history[position]
+            if weight > 0.0:
+                for place in range(row_starts[row], row_starts[row + 1]):
+                    slot = slots[nb.uint32(row_items[place])] - 1
+                    if slot >= 0:
+                        part[slot] += weight * row_weights[place] * worth[slot]
+        for block in range(len(logit_decays)):
+            weight = np.float32(0.5) * logit_decayed[block, position]
+            if weight > 0.0:
+                for slot in range(found):
+                    row = block * n_items + history[position]
+                    part[slot] += weight * logit_rows[row, top[slot]]
+        least = np.float32(np.inf)
+        for slot in range(found):
+            if part[slot] > most[slot]:
+                most[slot] = part[slot]
+                because[slot] = position
+            if worth[slot] > 0.0:
+                least = min(least, most[slot] / worth[slot])
+    return top[:found].copy(), best[:found].copy(), because
+
+
+def rank_sequence(history: Int32s, weights: Float32s, blocks: Blocks, index: HistoryIndex,
+                  logits: Logits, factor: Float32s, excluded: Int32s, k: int,
+                  allowed: Bools | None = None) -> Ranked:
+    """The k films of the highest score; args as of `recommender.ranking.rank_by_neighbours`."""
+    k = min(k, len(factor))
+    if k < 1:
+        return Ranked(np.zeros(0, np.int32), np.zeros(0, np.float32), np.zeros(0, np.int32))
+    found = _rank(
+        history, weights, excluded, NO_MASK if allowed is None else allowed, k, factor,
+        blocks.decays, blocks.starts, blocks.items, blocks.weights, blocks.strongest,
+        index.items, index.offsets, index.starts, index.users, index.places, index.rarity,
+        index.ages, index.shifts, index.steps, index.back, index.histories, index.power,
+        logits.decays, logits.rows, logits.bias,
+    )
+    return Ranked(*cast("tuple[Int32s, Float32s, Int32s]", found))
