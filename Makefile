@@ -22,8 +22,9 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-input --req
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: $(RUN_READY) ## Serve on 127.0.0.1:5000; DATA=<folder or file> imports first, PORT=<n> listens there
-	@exec $(if $(PORT),env FAIRREEL_PORT='$(PORT)') $(BIN)/python -m fairreel run $(if $(DATA),--data '$(DATA)')
+run: $(RUN_READY) ## Serve on 127.0.0.1:5000; DATA=<folder or file> imports first (COLUMNS='user=a,item=b'), PORT=<n> listens there
+	@exec $(if $(PORT),env FAIRREEL_PORT='$(PORT)') $(BIN)/python -m fairreel run \
+		$(if $(DATA),--data '$(DATA)') $(if $(COLUMNS),--columns '$(COLUMNS)')
 
 install: $(RUN_READY) ## Make .venv with what running needs
 

@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 from adapters.kafka_holdings import kafka_holdings
 from adapters.kafka_topics import all_topics
 from adapters.outbox_erasure import OutboxErasure
+from adapters.report_erasure import ReportErasure
 from adapters.response_erasure import ResponseErasure
 from adapters.response_log import SqlResponseLog
 from adapters.snapshot_files import SnapshotFiles
@@ -37,6 +38,7 @@ def open_eraser(
     """Over the databases given; snapshots and Kafka are opened when they are needed."""
     places = Places(
         StoreErasure(side.engine), OutboxErasure(log), ResponseErasure(responses),
+        ReportErasure(settings.outputs_folder),
         _Snapshots(settings, side), _holdings(settings), side.allow_list,
     )
     return Eraser(places, side.audit, now_ms, forget)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from heapq import nsmallest
 from typing import Any
 
 import orjson
@@ -73,11 +74,23 @@ def note_change(connection: Connection) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Listing:
-    """The catalogue in memory as it was at `version`; `folded[i]` is the title of `movies[i]`."""
+    """The catalogue in memory as it was at `version`; `folded[i]` is the title of `movies[i]`.
+
+    `of_genre` gives places in `movies`. Titles and genres have upper and lower case as one.
+    """
 
     version: int
     movies: tuple[Movie, ...]
     folded: tuple[str, ...]
+    of_genre: dict[str, list[int]]
+
+    def matching(self, words: Sequence[str], genre: str | None) -> list[Movie]:
+        """Films whose title holds all words, of the genre if one is given."""
+        every: Sequence[int] = range(len(self.movies))
+        places = every if genre is None else self.of_genre.get(genre, ())
+        for word in words:
+            places = [at for at in places if word in self.folded[at]]
+        return [self.movies[at] for at in places]
 
 
 class SqlCatalogue:
@@ -136,20 +149,12 @@ class SqlCatalogue:
 
     def search(self, query: str, limit: int, genre: str | None = None) -> list[Movie]:
         """As `ports.Catalogue.search`; upper and lower case are one, also beyond ASCII."""
-        words = query.casefold().split()
         wanted = None if genre is None else genre.casefold()
-        listing = self._listing()
-        found = {
-            movie.item_id: movie
-            for movie, title in zip(listing.movies, listing.folded, strict=True)
-            if all(word in title for word in words)
-            and (wanted is None or any(wanted == g.casefold() for g in movie.genres))
-        }
+        found = self._listing().matching(query.casefold().split(), wanted)
         if not found:
             return []
-        counts = self._interaction_counts(list(found))
-        ranked = sorted(found.values(), key=lambda m: (-counts.get(m.item_id, 0), m.item_id))
-        return ranked[:limit]
+        counts = self._interaction_counts([movie.item_id for movie in found])
+        return nsmallest(limit, found, key=lambda m: (-counts.get(m.item_id, 0), m.item_id))
 
     def rating_counts(self, item_ids: Sequence[str]) -> dict[str, RatingCounts]:
         """As `ports.Catalogue.rating_counts`; a film nobody touched has zeros."""
@@ -179,7 +184,12 @@ class SqlCatalogue:
                 (_movie(*row) for row in zip(*columns, strict=True)), key=lambda m: m.item_id
             )
             # Read after the version: newer films under an older version are read again later.
-            kept = _Listing(version, tuple(found), tuple(m.title.casefold() for m in found))
+            of_genre: dict[str, list[int]] = {}
+            for at, movie in enumerate(found):
+                for genre in {genre.casefold() for genre in movie.genres}:
+                    of_genre.setdefault(genre, []).append(at)
+            folded = tuple(movie.title.casefold() for movie in found)
+            kept = _Listing(version, tuple(found), folded, of_genre)
             self._kept = kept
         return kept
 

@@ -142,6 +142,7 @@ def _translate(context: ExceptionContext) -> BaseException | None:
 def _migrate(engine: Engine, name: DatabaseName) -> None:
     from alembic import command
     from alembic.config import Config
+    from alembic.util.exc import CommandError
 
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
@@ -154,4 +155,10 @@ def _migrate(engine: Engine, name: DatabaseName) -> None:
         # Under the lock: a second process finds the work done and changes nothing.
         config.attributes["connection"] = connection
         config.attributes["database"] = name
-        command.upgrade(config, "head")
+        try:
+            command.upgrade(config, "head")
+        except CommandError as error:
+            raise StoreUnavailable(
+                f"the database of the {name} was written by a newer version of this program "
+                f"({error}); update the program, or restore a backup"
+            ) from error

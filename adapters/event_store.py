@@ -9,22 +9,14 @@ from typing import Any
 import orjson
 import pandas as pd
 from sqlalchemy import (
-    BigInteger,
     Column,
     Connection,
     Engine,
-    Float,
-    Select,
-    String,
-    Text,
     bindparam,
     func,
-    literal,
-    literal_column,
     select,
     tuple_,
     union,
-    union_all,
 )
 
 from adapters.applied_rows import NOTHING_INSERTED, insert_once, last_sequence, rows_of
@@ -44,54 +36,23 @@ from adapters.tables import (
     searches,
     tombstones,
 )
+from adapters.user_history import read_history, read_history_version
 from recommender.ports.events import SetAside
 from recommender.record_batch import KNOWN_WITH_OTHER_CONTENT
 from recommender.schemas import Columns, event_frame
 from recommender.types import (
     Applied,
     DeadLetter,
-    EventType,
     History,
-    HistoryEntry,
     TopicPartition,
     Trimmed,
 )
 
-_TYPES = {t.value: t for t in EventType}
 _LETTER_COLUMNS = (
     "cluster_id", "topic", "partition", "offset", "key", "value", "reason", "timestamp_ms",
 )  # fmt: skip
 _HASHED_ROWS = 50_000
 _KEY_MAX = 256
-
-
-def _history() -> ColumnQuery:
-    """Entries, searches, and one row of neither whose sequence is that of the newest undo."""
-    i, s, t = interactions.c, searches.c, tombstones.c
-    entries = select(
-        i.timestamp_ms, i.event_id, i.sequence, i.item_id, i.type, i.rating,
-        literal(None, Text).label("query"),
-    ).where(i.user_id == bindparam("user"))  # fmt: skip
-    typed = select(
-        s.timestamp_ms, s.event_id, s.sequence, literal(None, String), literal(None, String),
-        literal(None, Float), s.query,
-    ).where(s.user_id == bindparam("user"))  # fmt: skip
-    undone = select(
-        literal(0, BigInteger), literal("", String), func.coalesce(func.max(t.sequence), 0),
-        literal(None, String), literal(None, String), literal(None, Float), literal(None, Text),
-    ).where(t.user_id == bindparam("user"))  # fmt: skip
-    return ColumnQuery(select(union_all(entries, typed, undone).subquery()))
-
-
-_HISTORY = _history()
-_HISTORY_VERSION: Select[Any] = select(func.max(literal_column("newest"))).select_from(
-    union_all(
-        *(
-            select(func.max(of.c.sequence).label("newest")).where(of.c.user_id == bindparam("user"))
-            for of in (interactions, searches, tombstones)
-        )
-    ).subquery()
-)
 _USERS_BETWEEN = ColumnQuery(
     select(applied_events.c.user_id)
     .where(
@@ -164,24 +125,12 @@ class SqlEventStore:
     def history(self, user_id: str) -> History:
         """As `ports.EventStore.history`."""
         with reading(self._engine) as connection:
-            # One statement: the version must be that of exactly these entries and searches.
-            rows = list(zip(*_HISTORY.fetch(connection, user=user_id), strict=True))
-        rows.sort(key=lambda row: row[:2])
-        return History(
-            user_id=user_id,
-            version=max(row[2] for row in rows),
-            entries=tuple(
-                HistoryEntry(item_id, _TYPES[kind], rating, at_ms, event_id)
-                for at_ms, event_id, _, item_id, kind, rating, _ in rows
-                if item_id is not None
-            ),
-            searches=tuple(query for *_, query in rows if query is not None),
-        )
+            return read_history(connection, user_id)
 
     def history_version(self, user_id: str) -> int:
         """As `ports.EventStore.history_version`."""
         with reading(self._engine) as connection:
-            return connection.execute(_HISTORY_VERSION, {"user": user_id}).scalar() or 0
+            return read_history_version(connection, user_id)
 
     def users_between(self, after: int, until: int, limit: int) -> set[str] | None:
         """As `ports.EventStore.users_between`."""

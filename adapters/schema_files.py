@@ -16,9 +16,12 @@ def read_schemas(folder: Path = SCHEMAS) -> SchemaSet:
     """`earlier/<subject>.v<number>.avsc` are the versions before, oldest first.
 
     Raises:
+        FileNotFoundError: there are none.
         ValueError: a file is no JSON.
     """
     current = {file.stem: _read(file) for file in sorted(folder.glob("*.avsc"))}
+    if not current:
+        raise FileNotFoundError(f"{folder}: no schemas here")
     earlier: dict[str, list[tuple[int, Any]]] = {}
     for file in (folder / "earlier").glob("*.avsc"):
         subject, _, version = file.stem.rpartition(".v")

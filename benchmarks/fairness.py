@@ -110,11 +110,18 @@ def _print(name: str, found: list[tuple[str, FairnessReport, float]]) -> None:
                                                     f"{row.threshold:g}"
         cells = [_cell(report.requirements[at]) for _, report, _ in found]
         print(f"| {row.name}{' *' if row.target else ''} | {required} | {' | '.join(cells)} |")
+    print("| worst served group | |" + "".join(f" {_worst(report)} |" for _, report, _ in found))
     print("| amplification, most popular tenth | |" + "".join(
         f" {report.popularity_tiers[0].amplification:.2f} |" for _, report, _ in found))
     print("| processor seconds of the audit | |" + "".join(f" {s:.1f} |" for _, _, s in found))
     for note in found[0][1].notes:
         print(f"({note})")
+
+
+def _worst(report: FairnessReport) -> str:
+    known = [row for row in report.groups if row.quality is not None]
+    row = min(known, key=lambda row: row.quality.value if row.quality else 0.0, default=None)
+    return "-" if row is None else f"{row.family} {row.name}, {row.people} people"
 
 
 def _cell(row: Any) -> str:

@@ -42,7 +42,6 @@ class Found:
     lost: int
     doubled: int
     resent: int
-    dead_letters: int
     state_equal: bool
 
     @property
@@ -125,7 +124,6 @@ class FaultSite:
                 event_id for frame in store.event_chunks(0, 50_000)
                 for event_id in frame[Columns.EVENT_ID])
             state = store.state_hash()
-            letters = store.counts()["dead_letters"]
         mine = {e: n for e, n in applied.items() if e.startswith(load.prefix)}
         copies = Counter(e for e in map(event_id_of, on_topics) if e.startswith(load.prefix))
         stored = {e for e in map(event_id_of, rows) if e.startswith(load.prefix)}
@@ -133,7 +131,7 @@ class FaultSite:
             accepted=len(load.accepted), stored=len(stored), applied=len(mine),
             lost=len(load.accepted - stored) + len(stored - mine.keys()),
             doubled=sum(mine.values()) - len(mine),
-            resent=copies.total() - len(copies), dead_letters=letters,
+            resent=copies.total() - len(copies),
             state_equal=state == self._state_of(rows) == self._state_of(on_topics),
         )
 

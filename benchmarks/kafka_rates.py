@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from kafka import KafkaConsumer, KafkaProducer
 from sqlalchemy import select
 
 from adapters.database import open_database
@@ -27,6 +28,8 @@ from adapters.tables import applied_events
 from adapters.telemetry import PrometheusTelemetry
 from benchmarks.fault_load import Load
 from benchmarks.fault_site import FaultSite, wait_until
+from recommender.event_codec import encode
+from recommender.topics import MODEL_METRICS
 from recommender.types import Event, EventType
 from tests.kafka.broker import Broker
 from workers.ingest import IngestWorker
@@ -86,6 +89,28 @@ def consume_rate(site: FaultSite, events: int, folder: Path) -> float:
     return (events - first) / seconds
 
 
+def bare_rates(site: FaultSite, events: int) -> tuple[float, float]:
+    """Messages a second of kafka-python alone, the same values: sent and acknowledged, read."""
+    values = [(event.user_id.encode(), encode(event)) for event in ratings(events)]
+    topic = site.space.names.on_kafka(MODEL_METRICS)  # one that nothing else writes
+    producer = KafkaProducer(bootstrap_servers=site.broker.address, acks="all")
+    producer.partitions_for(topic)
+    began = time.monotonic()
+    for key, value in values:
+        producer.send(topic, value, key)
+    producer.flush(timeout=_WITHIN_S)
+    sent = events / (time.monotonic() - began)
+    producer.close(timeout=5)
+    consumer = KafkaConsumer(
+        topic, bootstrap_servers=site.broker.address, auto_offset_reset="earliest", group_id=None)
+    began, read = time.monotonic(), 0
+    while read < events and time.monotonic() < began + _WITHIN_S:
+        read += sum(map(len, consumer.poll(timeout_ms=500, max_records=_AT_ONCE).values()))
+    received = read / (time.monotonic() - began)
+    consumer.close()
+    return sent, received
+
+
 @contextmanager
 def looking(site: FaultSite) -> Iterator[Callable[[str], bool]]:
     """Whether the store has an event."""
@@ -143,11 +168,14 @@ def main() -> None:
         folder = Path(made)
         site = FaultSite(folder, broker)
         try:
-            print("| | events/s |\n|---|---|")
-            print(f"| outbox -> topics | {relay_rate(site, arguments.events):,.0f} |", flush=True)
+            bare = bare_rates(site, arguments.events)
+            relayed = relay_rate(site, arguments.events)
             consumed = consume_rate(site, arguments.events, folder)
-            print(f"| topics -> store | {consumed:,.0f} |\n", flush=True)
-            print("| | p50 | p95 | p99 |\n|---|---|---|---|")
+            print("| | events/s | kafka-python alone | ratio |\n|---|---|---|---|")
+            for what, ours, alone in (("outbox -> topics", relayed, bare[0]),
+                                      ("topics -> store", consumed, bare[1])):
+                print(f"| {what} | {ours:,.0f} | {alone:,.0f} | {ours / alone:.0%} |", flush=True)
+            print("\n| | p50 | p95 | p99 |\n|---|---|---|---|")
             site.program.start()
             site.drained(_WITHIN_S)
             print(_told("alone", times_to_applied(site, arguments.posts, "alone")), flush=True)

@@ -65,14 +65,20 @@ class Program:
             RuntimeError: it ended, or did not answer in time.
         """
         self.launch()
+        try:
+            self._wait_for_answers(within_s)
+        except BaseException:  # also when the one who waits is ended: nothing stays behind
+            self.kill()
+            raise
+        return self
+
+    def _wait_for_answers(self, within_s: float) -> None:
         deadline = time.monotonic() + within_s
         while not self.answers():
             code = self.process.poll()
             if code is not None or time.monotonic() > deadline:
-                self.kill()
                 raise RuntimeError(f"no answer (exit code {code}): {self.said()[-2000:]}")
             time.sleep(0.02)
-        return self
 
     def launch(self) -> None:
         """Start it without waiting."""

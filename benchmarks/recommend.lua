@@ -18,3 +18,8 @@ function request()
   next_path = next_path % #paths + 1
   return path
 end
+
+-- wrk itself prints no 95th percentile.
+function done(summary, latency)
+  io.write(string.format("     95%%  %.2fms\n", latency:percentile(95) / 1000))
+end

@@ -138,7 +138,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--requests", type=int, default=10_000)
     parser.add_argument("--swaps", type=int, default=20)
     parser.add_argument("--clients", type=int, default=8)
-    parser.add_argument("--rounds", type=int, default=5, help="of the shadow's cost")
+    parser.add_argument("--rounds", type=int, default=8, help="of the shadow's cost")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="fairreel-swaps-") as folder:
         demo = make_demo(Path(folder), WorldSpec(n_users=500, n_events=30_000),
@@ -155,7 +155,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                   f"| {', '.join(f'{v}: {n}' for v, n in sorted(found.versions.items()))} |")
             serving = demo.program.ask("GET", "/health").json()["model"]["version"]
             candidate = next(v for v in sorted(found.versions) if v != serving)
-            without, shadowed = shadow_cost(demo, candidate, users, 600, options.rounds)
+            without, shadowed = shadow_cost(demo, candidate, users, 1_000, options.rounds)
             ratio = statistics.median(b / a for a, b in zip(without, shadowed, strict=True))
             scored = demo.program.metric("reco_shadow_requests_total", result="scored")
         print("\n| p95 ms without a shadow | with one | ratio, median of the rounds | scored |")

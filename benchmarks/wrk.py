@@ -15,7 +15,10 @@ _UNITS_MS = {"us": 1e-3, "ms": 1.0, "s": 1e3, "m": 6e4}
 
 @dataclass(frozen=True)
 class Load:
-    """One run of wrk: requests a second, latency in ms, answers outside 2xx/3xx, socket errors."""
+    """One run of wrk: requests a second, latency in ms, answers outside 2xx/3xx, socket errors.
+
+    p95_ms is told by a script that prints it, as recommend.lua does, and NaN without one.
+    """
 
     requests_per_s: float
     p50_ms: float
@@ -23,6 +26,7 @@ class Load:
     p99_ms: float
     bad_answers: int
     socket_errors: int
+    p95_ms: float = float("nan")
 
 
 def require() -> None:
@@ -69,4 +73,5 @@ def parse(output: str) -> Load:
         percentiles.get(99, float("nan")),
         int(bad.group(1)) if bad else 0,
         sum(map(int, sockets.groups())) if sockets else 0,
+        percentiles.get(95, float("nan")),
     )

@@ -59,7 +59,11 @@ def banner(address: str, item_id: str, keys_required: bool = False) -> str:
     """Addresses and three calls to try."""
     key = " -H 'X-API-Key: <key>'" if keys_required else ""
     return f"""
-Fairreel serves on {address}   API: {address}/docs   health: {address}/ready
+Fairreel serves on {address}
+  films       {address}/
+  admin       {address}/admin   (log in with the admin key)
+  API         {address}/docs
+  health      {address}/ready
 
   curl -X POST {address}/rate{key} -H 'Content-Type: application/json' \\
        -d '{{"user_id": "user_123", "item_id": "{item_id}", "rating": 5}}'

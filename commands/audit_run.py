@@ -24,7 +24,7 @@ from commands.audit_writing import (
 from commands.training_parts import TrainingParts
 from recommender.audit.anomaly_scan import AnomalyScan
 from recommender.audit.answers_audit import AnswersReport, LoggedAnswer, audit_answers
-from recommender.audit.catalogue_view import CatalogueView, view_catalogue
+from recommender.audit.catalogue_view import CatalogueView, frozen_view, view_catalogue
 from recommender.audit.documents import Origin, security_document
 from recommender.audit.fairness import FairnessReport
 from recommender.audit.gauges import answers_gauges, fairness_gauges
@@ -34,6 +34,7 @@ from recommender.errors import ModelRefused
 from recommender.interactions import Interactions, interactions_from_events
 from recommender.ports import AuditGauge
 from recommender.request_id import request_id
+from recommender.rerank.chain import RerankChain, chain_of
 from recommender.schemas import Columns
 from recommender.types import AnsweredRecord, EventType, ModelRecord
 from settings import Settings
@@ -112,11 +113,14 @@ def run_audit(
     if answers:
         progress(f"auditing {len(answers)} answers")
         outcome.answers = audit_answers(
-            answers, view, _history_lengths(interactions), interactions.n_users, policy, dropped)
+            answers, frozen_view(view, interactions, begin_ms), _history_lengths(interactions),
+            interactions.n_users, policy, dropped)
         write_loops(parts.outputs, outcome.answers, origin, policy, pictures)
     else:
         outcome.left_out[ANSWERS] = "no answer was logged in the window"
-    outcome.fairness = _audit_serving(parts, record, outcome, interactions, view, policy)
+    outcome.fairness = _audit_serving(
+        parts, record, outcome, interactions, view, policy,
+        chain_of(settings.rerank, settings.rerank_pool))
     if outcome.fairness is not None:
         outcome.document = write_fairness(
             parts.outputs, outcome.fairness, outcome.answers, origin, policy, pictures)
@@ -141,7 +145,7 @@ def logged_answers(records: Iterable[AnsweredRecord], begin_ms: int) -> Iterator
 
 def _audit_serving(
     parts: TrainingParts, record: ModelRecord | None, outcome: AuditOutcome,
-    interactions: Interactions, view: CatalogueView, policy: AuditPolicy,
+    interactions: Interactions, view: CatalogueView, policy: AuditPolicy, chain: RerankChain,
 ) -> FairnessReport | None:  # fmt: skip
     if record is None:
         outcome.left_out[SERVING] = "no model serves"
@@ -151,7 +155,7 @@ def _audit_serving(
     except ModelRefused as refusal:
         outcome.left_out[SERVING] = str(refusal)
         return None
-    return audit_model(served.bundle, interactions, view, policy)
+    return audit_model(served.bundle, interactions, view, policy, chain=chain)
 
 
 def _audit_events(

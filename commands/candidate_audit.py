@@ -18,6 +18,7 @@ from recommender.audit.model_card import model_card
 from recommender.audit.verdicts import AuditPolicy
 from recommender.interactions import Interactions
 from recommender.manifest import Manifest
+from recommender.rerank.chain import RerankChain
 from recommender.training import TrainedModel
 from recommender.types import Movie, Person
 
@@ -28,7 +29,8 @@ CANDIDATE = "candidate"
 class CandidateAudits:
     """Audits the models of one training run on its data; nothing is written until `write`.
 
-    groups: of the users that quality was judged on. pictures: draw them too, of the target.
+    groups: of the users that quality was judged on. pictures: draw them too, of the target. chain:
+    reorders the lists, as in serving.
     """
 
     interactions: Interactions
@@ -38,6 +40,7 @@ class CandidateAudits:
     outputs: OutputFolder
     log: TrainingLog
     pictures: bool
+    chain: RerankChain
     _report: FairnessReport | None = None
     _kept: list[tuple[FairnessReport, Manifest, bool]] = field(default_factory=list)
 
@@ -45,18 +48,18 @@ class CandidateAudits:
     def of_run(
         cls, interactions: Interactions, movies: Sequence[Movie], people: Sequence[Person],
         groups: Mapping[str, Bools], at_ms: int, policy: AuditPolicy, outputs: OutputFolder,
-        log: TrainingLog, pictures: bool,
+        log: TrainingLog, pictures: bool, chain: RerankChain,
     ) -> CandidateAudits:  # fmt: skip
         """With the catalogue as of `at_ms` (UTC ms)."""
         view = view_catalogue(interactions, movies, people, at_ms)
-        return cls(interactions, view, groups, policy, outputs, log, pictures)
+        return cls(interactions, view, groups, policy, outputs, log, pictures, chain)
 
     def audit(self, model: TrainedModel) -> FairnessReport:
         """The lists that the model would give to people now, and how it did on the split."""
         self.log.progress(f"{model.name}: auditing")
         quality = JudgedQuality(model.metrics.list_gains, self.groups)
         self._report = audit_model(model.bundle, self.interactions, self.view, self.policy,
-                                   quality)
+                                   quality, self.chain)
         return self._report
 
     def published(self, manifest: Manifest, is_target: bool) -> None:

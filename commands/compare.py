@@ -12,11 +12,10 @@ import orjson
 
 from adapters.durable_file import replace_file
 from commands.outcome import emit, json_option
-from commands.stored_data import requested, stored_interactions
+from commands.stored_data import fittable, requested, stored_interactions
 from recommender.comparison import Compared, differences
 from recommender.comparison_report import as_document, as_markdown, as_picture
 from recommender.interactions import Interactions
-from recommender.models import MODELS
 from recommender.search import fingerprint
 from recommender.split import Part, SplitName
 from recommender.training import Progress, Request, evaluate_each
@@ -49,7 +48,7 @@ def _shown(request: Request) -> str:
 
 @click.command("compare")
 @click.option("--model", "models", multiple=True, metavar="NAME[:FIELD=NUMBER,...]",
-              help="May be given several times; default: every model.")
+              help="May be given several times; default: every model that can be fitted here.")
 @click.option("--split", type=click.Choice([name.value for name in SplitName]),
               help="Default: that of the settings.")
 @click.option("--part", type=click.Choice([part.value for part in Part]),
@@ -69,7 +68,7 @@ def command(
     from settings import Settings
 
     settings = Settings()
-    requests = [requested(text) for text in models or tuple(MODELS)]
+    requests = [requested(text) for text in models or fittable()]
 
     def progress(text: str) -> None:
         if not as_json:

@@ -6,7 +6,6 @@ import os
 import sys
 from contextlib import closing
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from clock import now_ms
 from commands.outcome import EXIT_FAILED, EXIT_OK, emit, json_option
 from composition import StoreSide, open_store
 from recommender.arrays import Float64s
+from recommender.audit.documents import instant
 from recommender.audit.drift import (
     ACTIVITY_SHIFT_MAX,
     ALPHA,
@@ -99,10 +99,11 @@ def drift_report(side: StoreSide, at_ms: int, window_ms: int) -> dict[str, Any]:
     found = drift(reference, now, genres)
     serving = side.allow_list.serving()
     return {
-        "schema_version": 1, "generated_at": _iso(at_ms), "status": found.status,
+        "schema_version": 1, "generated_at": instant(at_ms), "status": found.status,
         "data_snapshot_id": None,
         "model_version": None if serving is None else serving.version_id,
-        "window": {"reference_from": _iso(start_ms), "from": _iso(middle_ms), "to": _iso(at_ms)},
+        "window": {"reference_from": instant(start_ms), "from": instant(middle_ms),
+                   "to": instant(at_ms)},
         "reference": {"events": found.reference_events, "users": found.reference_users},
         "current": {"events": found.current_events, "users": found.current_users},
         "drifted": list(found.drifted), "tests": [asdict(test) for test in found.tests],
@@ -127,8 +128,3 @@ def _window(rows: list[tuple[Any, ...]]) -> EventWindow:
     users, ratings, at_ms, films = zip(*rows, strict=True) if rows else ((), (), (), ())
     return EventWindow(np.array(users, np.int64), np.array(ratings, np.float64),
                        np.array(at_ms, np.int64), np.array(films, np.int64))
-
-
-def _iso(at_ms: int) -> str:
-    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds").replace(
-        "+00:00", "Z")

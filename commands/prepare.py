@@ -14,6 +14,7 @@ from commands.keys import create_key
 from commands.progress import progress_for
 from commands.simulate import store_world, world_unfinished
 from recommender.errors import UnreadableImport
+from recommender.import_layouts import ColumnMapping, columns_named
 from recommender.simulate import WorldSpec
 from recommender.types import Role
 
@@ -22,16 +23,24 @@ if TYPE_CHECKING:
     from settings import Settings
 
 
+data_option = click.option(
+    "--data", type=click.Path(path_type=Path), help="Folder or file to import first.")
+columns_option = click.option(
+    "--columns", help="Columns of that file, as user=customer,item=product,timestamp=at (also "
+    "rating, position, minute); usual names are found without.")
+
+
 @click.command("prepare")
-@click.option("--data", type=click.Path(path_type=Path), help="Folder or file to import first.")
-def command(data: Path | None) -> None:
+@data_option
+@columns_option
+def command(data: Path | None, columns: str | None) -> None:
     """Get ready to serve: import --data, or make a demo world when there is nothing; train."""
     from settings import Settings
 
-    prepare(Settings(), data)
+    prepare(Settings(), data, columns_named(columns) if columns else None)
 
 
-def prepare(settings: Settings, data: Path | None) -> None:
+def prepare(settings: Settings, data: Path | None, columns: ColumnMapping | None = None) -> None:
     """Do what is not done yet; a second call finds everything done and takes a moment.
 
     Raises:
@@ -48,13 +57,15 @@ def prepare(settings: Settings, data: Path | None) -> None:
     side = open_store(settings, IMPORT_CACHE_KIB)
     try:
         _first_admin_key(side)
-        filled = _fill(side, data)
+        filled = _fill(side, data, columns)
         serves = side.allow_list.serving() is not None
     finally:
         side.close()
     if filled or not serves:
         reason = "new data" if serves else "no model yet"
-        run_training(settings, click.echo, reason=reason, actor="prepare")
+        # Someone waits for the first list: the audit job draws the pictures once it serves.
+        run_training(settings.model_copy(update={"audit_pictures": False}), click.echo,
+                     reason=reason, actor="prepare")
 
 
 def _first_admin_key(side: StoreSide) -> None:
@@ -64,11 +75,11 @@ def _first_admin_key(side: StoreSide) -> None:
     click.echo(f"admin key (shown this once): {secret}")
 
 
-def _fill(side: StoreSide, data: Path | None) -> bool:
+def _fill(side: StoreSide, data: Path | None, columns: ColumnMapping | None) -> bool:
     """Whether anything came in."""
     progress = progress_for(quiet=False)
     if data is not None:
-        report = import_source(data, None, side.store, side.catalogue, side.imports, now_ms(),
+        report = import_source(data, columns, side.store, side.catalogue, side.imports, now_ms(),
                                progress)
         for line in summary_lines(report):
             click.echo(line)

@@ -9,11 +9,13 @@ from pathlib import Path
 import click
 
 from commands.announce import address_of
+from commands.prepare import columns_option, data_option
 
 
 @click.command("run")
-@click.option("--data", type=click.Path(path_type=Path), help="Folder or file to import first.")
-def command(data: Path | None) -> None:
+@data_option
+@columns_option
+def command(data: Path | None, columns: str | None) -> None:
     """Prepare (see `prepare`) and serve until SIGTERM or Ctrl-C."""
     import app
     from settings import Settings
@@ -22,6 +24,7 @@ def command(data: Path | None) -> None:
     # In a process of its own: the server forks, and what preparing needs would stay in memory.
     entry = str(Path(app.__file__).with_name("fairreel.py"))
     source = ["--data", str(data)] if data else []
+    source += ["--columns", columns] if columns else []
     code = subprocess.run([sys.executable, entry, "prepare", *source], check=False).returncode
     if code:
         sys.exit(code)

@@ -47,3 +47,15 @@ def requested(text: str) -> tuple[str, Mapping[str, Any]]:
             raise InvalidField("model", f"{pair!r} is not of the form name=number")
     MODELS[name].configure(overrides)
     return name, overrides
+
+
+def fittable() -> tuple[str, ...]:
+    """Models that need nothing which is not installed."""
+    found = []
+    for name, spec in MODELS.items():
+        try:
+            spec.check()
+        except InvalidField:
+            continue
+        found.append(name)
+    return tuple(found)

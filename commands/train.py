@@ -26,6 +26,7 @@ from commands.training_run import (
 )
 from recommender.errors import LeaseLost, NothingToTrainOn
 from recommender.gate import GateBounds
+from recommender.rerank.chain import chain_of
 from recommender.weighting import Weighting
 from settings import Settings
 from workers.held_lease import HeldLease
@@ -106,6 +107,7 @@ def _options(settings: Settings, actor: str, reason: str) -> TrainingOptions:
         settings.models_kept, settings.training_budget_s, _weighting(settings), actor,
         reason, policy_of(settings), settings.audit_pictures,
         tuple(settings.canary_steps_percent) if settings.canary_trained_models else (),
+        chain_of(settings.rerank, settings.rerank_pool),
     )  # fmt: skip
 
 

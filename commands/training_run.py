@@ -31,6 +31,7 @@ from recommender.interactions import Interactions, interactions_from_events
 from recommender.manifest import Candidate, Manifest, Watermark
 from recommender.model_metrics import metrics_id, metrics_message
 from recommender.provenance import next_version_id
+from recommender.rerank.chain import AS_RANKED, RerankChain
 from recommender.retention import ORPHAN_AFTER_MS
 from recommender.snapshot import Snapshot
 from recommender.training import (
@@ -57,7 +58,8 @@ class TrainingOptions:
     bounds: what the gate allows. budget_s: models not yet begun after this time are dropped.
     weighting: how entries count in a fit. actor: who asked, for the audit log. reason: why, for the
     manifests. policy: what audits require; pictures: whether they draw. canary_steps: of the
-    canary that brings a passed model to the users; it is served at once without.
+    canary that brings a passed model to the users; it is served at once without. chain: reorders
+    the lists that are audited.
     """
 
     models: tuple[str, ...]
@@ -71,6 +73,7 @@ class TrainingOptions:
     policy: AuditPolicy = field(default_factory=AuditPolicy)
     pictures: bool = False
     canary_steps: tuple[float, ...] = ()
+    chain: RerankChain = AS_RANKED
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +134,7 @@ def train_and_publish(
     result = train(interactions, movies, plan, reference, log.progress)
     audits = CandidateAudits.of_run(
         interactions, movies, plan.people, result.groups, parts.clock(), options.policy,
-        parts.outputs, log, options.pictures)
+        parts.outputs, log, options.pictures, options.chain)
     material = _Material(
         snapshot, interactions, parent, candidates_of(result), options.weighting, options.actor,
         options.reason,

@@ -8,6 +8,7 @@ from typing import Any
 
 from recommender.bundle import CatalogueTables, ModelBundle, tabulate
 from recommender.evaluate import Evaluation, evaluate
+from recommender.film_features import film_features
 from recommender.interactions import Interactions
 from recommender.models.model import ModelSpec
 from recommender.models.popularity import PopularityConfig, fit_popularity
@@ -54,9 +55,10 @@ class Fitting:
         """The model fitted on a part, under that weighting or the run's own."""
         same_films = part.item_ids == self.whole.item_ids
         tables = self.tables if same_films else tabulate(self.movies, part.item_ids)
+        features = film_features(self.movies, part.item_ids) if spec.fit_films else None
         return ModelBundle(
             spec.name, tuple(spec.hyperparameters(overrides).items()), part.item_ids,
-            spec.fit_with(weigh(part, weighting or self.weighting), overrides),
+            spec.fit_with(weigh(part, weighting or self.weighting), overrides, features),
             fit_popularity(part, PopularityConfig()),
             tables, part.watermark_ms,
         )

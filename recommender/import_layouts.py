@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from enum import StrEnum
 from functools import cache
 
-from recommender.errors import UnreadableImport
+from recommender.errors import InvalidField, UnreadableImport
 from recommender.types import EventType
 
 
@@ -72,6 +72,9 @@ class ColumnMapping:
     start_ms: int = 0
     step_ms: int = 60_000
     delimiter: str | None = None
+
+
+_NAMED_ROLES = ("user", "item", "rating", "timestamp", "position", "minute")
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +170,29 @@ def _usual_column(role: str, columns: Sequence[str], file: str) -> str | None:
     return None
 
 
+def columns_named(text: str) -> ColumnMapping:
+    """The columns of `user=customer,item=product,timestamp=at`, what `make run` is told.
+
+    Raises:
+        InvalidField: a role that there is none of, or one without a name or given twice.
+    """
+    named: dict[str, str] = {}
+    for part in text.split(","):
+        role, _, name = (word.strip() for word in part.partition("="))
+        if role not in _NAMED_ROLES:
+            raise InvalidField(
+                "columns", f"{role!r} is none of {', '.join(_NAMED_ROLES)}; write role=column")
+        if not name or role in named:
+            raise InvalidField("columns", f"{role} needs one column")
+        named[role] = name
+    return ColumnMapping(**named)  # type: ignore[arg-type]
+
+
+def _name_it(*roles: str) -> str:
+    options = " or ".join(f"--{role}" for role in roles)
+    return f"give {options} (make run: COLUMNS='{roles[0]}=<column>')"
+
+
 def event_columns(mapping: ColumnMapping, columns: Sequence[str], file: str) -> EventColumns:
     """Which column of a table is what.
 
@@ -183,12 +209,12 @@ def event_columns(mapping: ColumnMapping, columns: Sequence[str], file: str) -> 
     timestamp = None if position and not mapping.timestamp else find("timestamp", mapping.timestamp)
     there = f"one of: {', '.join(columns)}"
     if user is None:
-        raise UnreadableImport(f"{file}: no column for the user; give --user {there}")
+        raise UnreadableImport(f"{file}: no column for the user; {_name_it('user')} {there}")
     if item is None:
-        raise UnreadableImport(f"{file}: no column for the film; give --item {there}")
+        raise UnreadableImport(f"{file}: no column for the film; {_name_it('item')} {there}")
     if timestamp is None and position is None:
         raise UnreadableImport(
-            f"{file}: no column for the time; give --timestamp or --position {there}"
+            f"{file}: no column for the time; {_name_it('timestamp', 'position')} {there}"
         )
     own = _OWN_EXPORT.issubset(columns)
 

@@ -134,7 +134,7 @@ class Manifest(_Strict):
         document = self.model_dump(mode="json")
         # Left out where they hold nothing, so that manifests from before they existed stay valid.
         for part, name in ((document, "candidates"), (document, "weighting"),
-                           (document["verdict"], "findings")):
+                           (document, "trained_because"), (document["verdict"], "findings")):
             if not part[name]:
                 del part[name]
         return json.dumps(

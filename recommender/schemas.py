@@ -15,6 +15,7 @@ from pandera.errors import SchemaErrors
 from recommender.types import EventType
 
 ID_PATTERN = r"^[A-Za-z0-9._:\-]{1,128}$"
+ID_RULE = "must be 1 to 128 characters of A-Z a-z 0-9 . _ : -"
 RATING_MIN, RATING_MAX, RATING_STEP = 0.5, 5.0, 0.5
 EVENT_ID_PATTERN = r"[!-~]{1,256}"
 """Wider than ID_PATTERN, by which the door takes event ids: ids made here have a "/", so that no

@@ -176,6 +176,7 @@ def _specs(requests: Sequence[Request]) -> list[tuple[ModelSpec[Any], Mapping[st
     specs = [(MODELS[name], overrides) for name, overrides in requests]
     for spec, overrides in specs:
         spec.configure(overrides)
+        spec.check()
     return specs
 
 

@@ -206,13 +206,18 @@ class HistoryEntry:
     event_id: str
 
 
+BROWSED_MAX = 1_000
+"""Views, and searches, of one user that a history holds: anybody can make any number of them."""
+
+
 @dataclass(frozen=True, slots=True)
 class History:
-    """All that the store knows of one user.
+    """What the store knows of one user: all ratings and watches, the newest views and searches.
 
     `entries` are ordered by (timestamp_ms, event_id), oldest first; at most one per film and
-    kind. `searches` are the queries typed, oldest first. `version` grows with every change of
-    them (it is the sequence number of the newest event that made one; 0 for a user never seen).
+    kind. `searches` are the queries typed, oldest first. Of views and of searches there are at
+    most `BROWSED_MAX`. `version` grows with every change, also of older ones (it is the sequence
+    number of the newest event that made one; 0 for a user never seen).
     """
 
     user_id: str

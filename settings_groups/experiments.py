@@ -36,8 +36,9 @@ class ExperimentSettings(BaseModel):
     """Users who get lists without personalisation at all times; 0 for nobody."""
     holdout_salt: str = Field(default="holdout", min_length=1, max_length=64)
     """Divides them from the others; another salt chooses others."""
-    shadow_requests_per_second: float = Field(default=20, gt=0)
-    """Most requests that the candidate of a shadow is asked too; others are left out."""
+    shadow_requests_per_second: float = Field(default=2, gt=0)
+    """Most requests that the candidate of a shadow is asked too; others are left out. Each takes
+    the interpreter from the requests for about as long as a list that is not kept."""
     shadow_queue_max: int = Field(default=100, ge=1)
     """Requests waiting for the candidate of a shadow; further ones are left out and counted."""
     ab_test_results_file: Path = Path("ab_test_results.json")

@@ -15,7 +15,9 @@ class TrainingSettings(BaseModel):
     """Seconds between retrains."""
     snapshot_interval_s: int = Field(default=3_600, ge=10)
     """Seconds between Parquet snapshots."""
-    models: list[str] = Field(default=["transition_knn", "knn", "popularity"], min_length=1)
+    models: list[str] = Field(
+        default=["sequence_blend", "transition_knn", "knn", "popularity"], min_length=1
+    )
     """Models fitted by a retrain, at least one; the best that passes the gate is served until a
     switch."""
     split: str = Field(default="temporal", pattern="^(temporal|leave_last_out)$")

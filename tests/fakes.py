@@ -14,6 +14,7 @@ from recommender.errors import StoreUnavailable
 from recommender.ports.events import SetAside
 from recommender.schemas import Columns
 from recommender.types import (
+    BROWSED_MAX,
     Acceptance,
     AnsweredRecord,
     Applied,
@@ -163,12 +164,15 @@ class InMemoryEventStore:
         self._check()
         found = [value for key, value in self._state.items() if key[0] == user_id]
         found.sort(key=lambda value: (value[0].timestamp_ms, value[0].event_id))
+        views = [value for value in found if value[0].type is EventType.VIEW]
+        kept = found if len(views) <= BROWSED_MAX else [
+            value for value in found if value not in views[:-BROWSED_MAX]]
         searches = sorted(self._searches.get(user_id, []))
         undone = [sequence for (user, _), (_, sequence) in self._undone.items() if user == user_id]
         changes = [sequence for _, sequence in found] + [s[3] for s in searches] + undone
         version = max(changes, default=0)
-        return History(user_id, version, tuple(entry for entry, _ in found),
-                       tuple(query for _, _, query, _ in searches))
+        return History(user_id, version, tuple(entry for entry, _ in kept),
+                       tuple(query for _, _, query, _ in searches[-BROWSED_MAX:]))
 
     def history_version(self, user_id: str) -> int:
         return self.history(user_id).version

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from recommender.manifest import Metric, Verdict
-from recommender.types import ModelStatus
+from recommender.types import AUTOMATIC, ModelStatus
 from tests.admin_desk import SURE, Desk, hidden_fields, logged_in, text_of
 from tests.sample_manifest import manifest
 from web.pages.admin.model_figures import Model, lineage, ndcg_over_versions
@@ -142,16 +142,19 @@ def test_a_retrain_is_started_once_and_audited(desk: Desk) -> None:
     assert "published 2026" in desk.text("/admin/models")
 
 
-@pytest.mark.parametrize(("path", "fields"), [
-    ("/admin/models/retrain", {}),
-    ("/admin/models/switch", {"model": SECOND}),
-    ("/admin/models/rollback", {"version": SECOND}),
+@pytest.mark.parametrize(("path", "fields", "question"), [
+    ("/admin/models/retrain", {}, "follows from the choice made here and from the gate."),
+    ("/admin/models/switch", {"model": SECOND}, "Serve transition_knn, version 2, and hold it?"),
+    ("/admin/models/switch", {"model": "2"}, "Serve transition_knn, version 2, and hold it?"),
+    ("/admin/models/rollback", {"version": SECOND},
+     "Go back to transition_knn, version 2, and hold it?"),
 ])
 def test_without_scripts_a_page_asks_first_and_its_form_does_it(
-    desk: Desk, path: str, fields: dict[str, str]
+    desk: Desk, path: str, fields: dict[str, str], question: str
 ) -> None:
     asked = desk.post(path, "/admin/models", **fields)
     assert asked.status_code == 200 and "Are you sure?" in asked.text
+    assert question in text_of(asked.text)
     assert served(desk) == THIRD and not desk.world.retrain.status().running
     assert f'action="{path}"' in asked.text
     sent = desk.client.post(path, data=hidden_fields(asked.text))
@@ -159,9 +162,17 @@ def test_without_scripts_a_page_asks_first_and_its_form_does_it(
     assert served(desk) == SECOND or desk.world.retrain.status().running
 
 
+def test_a_switch_to_a_name_is_asked_about_by_that_name(desk: Desk) -> None:
+    asked = desk.post("/admin/models/switch", "/admin/models", model=NAME)
+    assert f"newest model of the name {NAME}, now and after each training?" in text_of(asked.text)
+    asked = desk.post("/admin/models/switch", "/admin/models", model=AUTOMATIC)
+    assert "Serve the best of each training that passes the gate" in text_of(asked.text)
+
+
 def test_the_page_without_any_model_says_so() -> None:
     text = logged_in().text("/admin/models")
-    assert "No model yet" in text and "Automatic: of each training" in text
+    assert "No model yet: the newest films are shown." in text
+    assert "Automatic: of each training" in text
     assert "None since the start." in text
 
 

@@ -211,6 +211,31 @@ def test_no_such_path_and_no_such_method_are_problems_too(world: World) -> None:
     assert set(method.headers["Allow"].split(", ")) == {"OPTIONS", "POST"}
 
 
+@pytest.mark.parametrize(("method", "path", "detail"), [
+    ("GET", "/nosuch", "there is nothing at /nosuch; all addresses: /docs"),
+    ("GET", "/rate", "not by GET; /rate takes POST"),
+    ("GET", "/users/a%20b/history",
+     "user_id: must be 1 to 128 characters of A-Z a-z 0-9 . _ : -"),
+    ("GET", "/movies?limit=0", "limit: Input should be greater than or equal to 1"),
+])
+def test_the_detail_of_a_problem_says_what_to_change(
+    world: World, method: str, path: str, detail: str
+) -> None:
+    assert world.client.open(path, method=method).json["detail"] == detail
+
+
+def test_a_detail_stays_short_and_the_errors_are_all_there(world: World) -> None:
+    answer = post(world, '{"user_id": "", "item_id": "", "event_id": "", "rating": 9}').json
+    rule = {"field": "user_id", "reason": "must be 1 to 128 characters of A-Z a-z 0-9 . _ : -"}
+    assert len(answer["errors"]) == 4 and rule in answer["errors"]
+    assert answer["detail"].endswith("; and 1 more")
+
+
+def test_a_body_that_is_too_large_is_told_the_limit() -> None:
+    small = World(options(request_body_max_bytes=2_000))
+    assert post(small, "x" * 2_001).json["detail"] == "the body is larger than 2000 bytes"
+
+
 def test_a_problem_has_the_members_of_rfc_9457_and_the_request_id(world: World) -> None:
     answer = world.client.get("/nowhere")
     request_id = answer.headers["X-Request-ID"]

@@ -65,6 +65,21 @@ def test_every_command_tells_how_it_is_used(capsys: pytest.CaptureFixture[str]) 
         assert capsys.readouterr().out.startswith("Usage: fairreel")
 
 
+def test_a_first_start_reads_a_file_by_the_columns_it_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "shop.csv"
+    lines = [f"u{n % 40},p{n % 30},2025-01-{1 + n % 28:02}" for n in range(400)]
+    file.write_text("\n".join(["customer,product,bought", *lines]))
+    assert main(["prepare", "--data", str(file)]) == 2
+    assert "make run: COLUMNS='user=<column>'" in capsys.readouterr().err
+    columns = "user=customer,item=product,timestamp=bought"
+    assert main(["prepare", "--data", str(file), "--columns", columns]) == 0
+    told = capsys.readouterr().out
+    assert "columns: user = customer, item = product, timestamp = bought" in told
+    assert "outcome=published" in told
+
+
 def test_an_import_is_told_as_json_and_done_once(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

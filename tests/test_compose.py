@@ -26,7 +26,7 @@ from tests.redis_server import RedisServer
 from tests.running_server import AT_MS, SMALL, soon
 
 pytestmark = [
-    pytest.mark.needs_tool("docker-compose"), pytest.mark.timeout(300),
+    pytest.mark.needs_tool("docker-compose"), pytest.mark.timeout(600),
 ]
 NEEDS_KAFKA = pytest.mark.needs_tool("java", "mvn", "setpriv")
 APPLICATIONS = ("app", "app-three-brokers", "app-sasl")

@@ -83,7 +83,8 @@ def test_the_first_start_shows_an_admin_key_trains_and_tells_what_to_try(lives: 
     assert lives.first_output.count("curl ") == 3
     serving = lives.models[0]["serving"]
     named = {model["version"]: model["name"] for model in lives.models[0]["models"]}
-    assert sorted(named.values()) == ["knn", "popularity", "transition_knn"]
+    assert sorted(named.values()) == [
+        "knn", "popularity", "sequence_blend", "transition_knn"]
     first = next(m for m in lives.models[0]["models"] if m["version_id"] == serving)
     assert first["name"] == "transition_knn"
 

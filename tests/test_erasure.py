@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import orjson
@@ -22,12 +23,14 @@ from erasure_composition import open_eraser
 from recommender.answer_text import AnswerText
 from recommender.erasure import (
     ErasureReport,
+    Holding,
     comes_back,
     reference_of,
     speaks_of,
     user_digest,
     without_id,
 )
+from recommender.errors import BusUnavailable
 from recommender.record_batch import dead_letter_message
 from recommender.types import (
     AnsweredRecord,
@@ -66,6 +69,7 @@ class World:
         self.responses_engine = new_database(folder, "responses", kind)
         self.settings = Settings(
             _env_file=None, data_folder=folder, registry_folder=folder / "models",
+            outputs_folder=folder / "outputs",
             **{f"{name}_url": database_url(folder, name, kind)
                for name in ("store", "log", "responses")})
         self.side: StoreSide = open_store(self.settings)
@@ -256,6 +260,37 @@ def test_what_failed_is_told_and_done_the_next_time(world: World) -> None:
     again = world.erase()
     assert again.complete and again.reference == report.reference
     assert StoreErasure(world.side.engine).unfinished() == [] and world.stored(ANNA) == []
+
+
+def test_a_kafka_that_is_away_leaves_nothing_undone_here(world: World) -> None:
+    world.fill()
+
+    def ask(_user: str) -> Sequence[Holding]:
+        raise BusUnavailable("no broker")
+
+    places = replace(world.eraser()._places, holdings=ask)
+    report = Eraser(places, world.side.audit, now_ms).erase(ANNA, "test")
+    assert report.failures == {"kafka": "no broker"} and world.stored(ANNA) == []
+    assert StoreErasure(world.side.engine).unfinished() == []
+
+
+def test_reports_name_the_person_no_more_and_keep_their_figures(world: World) -> None:
+    world.fill()
+    outputs = world.settings.outputs_folder
+    outputs.mkdir()
+    document = {"flagged": [{"user_id": ANNA, "count": 7}, {"user_id": BERT, "count": 5}],
+                "accounts": [ANNA, BERT], "item_id": ANNA}
+    (outputs / "security_analysis_results.json").write_bytes(
+        orjson.dumps(document, option=orjson.OPT_INDENT_2))
+    (outputs / "audit_history.jsonl").write_bytes(
+        orjson.dumps(document) + b"\nbroken " + ANNA.encode() + b"\n")
+    report = world.erase()
+    assert report.removed["reports"] == 4
+    found = orjson.loads((outputs / "security_analysis_results.json").read_bytes())
+    assert found == {
+        "flagged": [{"user_id": "erased", "count": 7}, {"user_id": BERT, "count": 5}],
+        "accounts": ["erased", BERT], "item_id": ANNA}
+    assert orjson.loads((outputs / "audit_history.jsonl").read_bytes().split(b"\n")[0]) == found
 
 
 def test_erasing_somebody_unknown_is_harmless(world: World) -> None:

@@ -22,6 +22,7 @@ from recommender.errors import StoreUnavailable
 from recommender.ports import EventStore
 from recommender.schemas import Columns
 from recommender.types import (
+    BROWSED_MAX,
     Applied,
     DeadLetter,
     Event,
@@ -89,6 +90,26 @@ def test_applied_events_make_the_history_in_the_order_of_time(store: EventStore)
     assert store.history("u1").searches == ("erste", "zweite")
     assert store.history("u1").user_id == "u1"
     assert [e.timestamp_ms for e in store.history("u1").entries] == [NOW_MS, NOW_MS + 1, NOW_MS + 2]
+
+
+def test_a_history_holds_all_that_was_taken_and_the_newest_of_what_was_only_looked_at(
+    store: EventStore,
+) -> None:
+    more = BROWSED_MAX + 3
+    newest_first = range(more)
+    store.apply(frame_of([
+        watch("w", item="m0", timestamp_ms=NOW_MS - 2 * more),
+        rating("r", item="m1", timestamp_ms=NOW_MS - 2 * more),
+        *(view(f"v{i:05}", item=f"m{i}", timestamp_ms=NOW_MS - i) for i in newest_first),
+        *(search(f"s{i:05}", query=f"q{i}", timestamp_ms=NOW_MS - i) for i in newest_first),
+    ]))  # fmt: skip
+    history = store.history("u1")
+    taken = {e.item_id for e in history.entries if e.type is not EventType.VIEW}
+    viewed = [e.item_id for e in history.entries if e.type is EventType.VIEW]
+    assert taken == {"m0", "m1"}
+    assert viewed == [f"m{i}" for i in reversed(range(BROWSED_MAX))]
+    assert history.searches == tuple(f"q{i}" for i in reversed(range(BROWSED_MAX)))
+    assert history.version == store.last_sequence() == store.history_version("u1")
 
 
 def test_an_event_is_applied_once(store: EventStore) -> None:

@@ -12,7 +12,7 @@ from benchmarks.faults import run_fault
 from benchmarks.small_disk import SmallDisk
 from tests.kafka.broker import Broker
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 EVENTS = 600
 SMALL = Measure(kills=1, outage_s=6.0, clock_s=3.0, rebalance_s=2.0, rebalances=2)
 DELIVERY_S = 3.0

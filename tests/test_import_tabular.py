@@ -14,7 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from commands.import_data import summary_lines
-from recommender.errors import StoreUnavailable, UnreadableImport
+from recommender.errors import InvalidField, StoreUnavailable, UnreadableImport
+from recommender.import_layouts import ColumnMapping, columns_named
 from recommender.schemas import ID_PATTERN
 from recommender.types import EventType
 from tests.import_world import NOW_MS, FailingStore, ImportWorld
@@ -55,6 +56,19 @@ def test_columns_can_be_named_and_lines_without_ratings_are_watches(tmp_path: Pa
     row = world.events().iloc[0]
     assert (row["type"], row["user_id"], row["item_id"], row["minute"]) == ("watch", "7", "9", 12)
     assert row["timestamp_ms"] == 978300760000
+
+
+def test_columns_of_a_first_start_stand_in_one_text() -> None:
+    assert columns_named("user=Customer ID, item=product,timestamp=at") == ColumnMapping(
+        user="Customer ID", item="product", timestamp="at")
+
+
+@pytest.mark.parametrize("text", [
+    "usr=a", "user", "user=", "user=a,user=b", "", "user=a,", "delimiter=;", "=a",
+])
+def test_columns_that_are_not_clear_are_refused(text: str) -> None:
+    with pytest.raises(InvalidField, match="columns"):
+        columns_named(text)
 
 
 def test_a_position_becomes_a_time(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from tests.running_server import Home, prepared_home, soon
 from tests.test_kafka_security import allow, allow_all
 
 TOLD_S = 10.0
-pytestmark = pytest.mark.timeout(300)  # starts of programs and brokers, on a busy machine
+pytestmark = pytest.mark.timeout(600)  # starts of programs and brokers, on a busy machine
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from tests.sample_events import rating
 from tests.worker_fakes import KeptTelemetry
 from workers.relay import RelayWorker
 
-pytestmark = pytest.mark.timeout(300)  # starts of brokers, on a busy machine
+pytestmark = pytest.mark.timeout(600)  # starts of brokers, on a busy machine
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ from tests.replica_site import (
 )
 from tests.running_server import soon
 
-pytestmark = [NEEDS_POSTGRESQL, pytest.mark.timeout(300)]
+pytestmark = [NEEDS_POSTGRESQL, pytest.mark.timeout(600)]
 
 ALL_PARTITIONS = len(EVENT_TOPICS) * PARTITIONS
 
@@ -48,7 +48,7 @@ def pair(site: Site, kafka_broker: Broker) -> Iterator[tuple[Program, Program]]:
             program.launch()
         for program in (one, other):
             stack.enter_context(program)
-            soon(program.answers, 60)
+            soon(program.answers, 180)
         soon(lambda: reads(one) > 0 and reads(one) + reads(other) == ALL_PARTITIONS, 30)
         yield one, other
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recommender.audit.catalogue_view import DAY_MS
 from recommender.audit.exposure import popularity_tiers, shown_tiers
 from recommender.audit.loops import (
-    DAY_MS,
     HOUR_MS,
     LoggedLists,
     audit_loops,

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recommender.errors import InvalidField
-from recommender.manifest import Metric, decode_manifest
+from recommender.manifest import Candidate, Manifest, Metric, decode_manifest
 from recommender.provenance import CodeState, GitState, next_version_id
 from tests.sample_manifest import manifest
 
@@ -110,3 +110,19 @@ def test_two_versions_of_one_second_get_different_ids() -> None:
     assert (first, second, third) == (
         "20261121T003059Z", "20261121T003100Z", "20261121T003101Z",
     )  # fmt: skip
+
+
+def test_a_manifest_from_before_a_field_existed_stays_valid() -> None:
+    written = json.loads(manifest().canonical())
+    newer = {"candidates", "weighting", "trained_because"}
+    assert not newer & written.keys() and "findings" not in written["verdict"]
+    assert newer <= set(Manifest.model_fields)
+    assert decode_manifest(manifest().canonical()).candidates == ()
+
+
+def test_what_the_newer_fields_hold_is_signed() -> None:
+    told = Candidate(name="knn", passed=False, reason="empty")
+    one = manifest(candidates=(told,), weighting={"rare_balance": 0.1}, trained_because="drift")
+    assert decode_manifest(one.canonical()) == one
+    for name in ("candidates", "weighting", "trained_because"):
+        assert name in json.loads(one.canonical())

@@ -65,6 +65,19 @@ def test_a_migrated_database_has_the_tables_that_the_code_knows(
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_a_database_of_a_newer_program_is_refused_in_words(
+    tmp_path: Path, name: DatabaseName
+) -> None:
+    url = sqlite_url(tmp_path, name)
+    engine = open_database(url, name)
+    with engine.begin() as connection:
+        connection.execute(text(f"UPDATE {version_table(name)} SET version_num = '9999'"))
+    engine.dispose()
+    with pytest.raises(StoreUnavailable, match=f"of the {name} was written by a newer version"):
+        open_database(url, name)
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_the_statements_kept_by_the_database_are_those_of_the_tables(
     tmp_path: Path, name: DatabaseName
 ) -> None:

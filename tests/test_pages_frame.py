@@ -167,3 +167,27 @@ def test_a_copy_of_the_cookie_ends_with_the_logout(world: World) -> None:
     world.clock.now_ms += 1
     log_in(world)
     assert world.client.get("/admin").status_code == 200
+
+
+def test_a_time_stays_in_one_line_and_machines_can_read_it() -> None:
+    assert frame.moment(1_763_978_400_000) == (
+        '<time datetime="2025-11-24T10:00:00Z">2025-11-24 10:00:00 UTC</time>')
+    assert frame.moment(None) == "never"
+
+
+@pytest.mark.parametrize(("text", "shown"), [
+    ("`development` is <open>", "<code>development</code> is &lt;open&gt;"),
+    ("say `a` or `<b>`", "say <code>a</code> or <code>&lt;b&gt;</code>"),
+    ("no code", "no code"),
+])
+def test_backticks_become_code_and_nothing_else_becomes_markup(text: str, shown: str) -> None:
+    assert frame.ticked(text) == shown
+
+
+def test_a_form_that_is_refused_says_why_where_the_script_reads_it(world: World) -> None:
+    log_in(world)
+    answer = world.client.get("/admin/events?user_id=a%20b", headers=BROWSER)
+    assert answer.status_code == 422
+    alert = answer.text.split('role="alert">', 1)[1].split("</p>")[0]
+    assert alert.startswith("user_id: must be 1 to 128 characters of A-Z")
+    assert "<h1>That value does not fit</h1>" in answer.text

@@ -102,6 +102,7 @@ def test_picks_not_applied_in_time_are_said_to_come() -> None:
     page = site.send("/picks", "discovery", item_id=picks).text
     assert told(page) == ("5 films taken into your history. "
                           "It is kept, and will show here in a little while.")
+    assert '<a class="button quiet" href="/">Look again</a>' in page
     assert len(site.outbox.events) == 5
 
 

@@ -69,3 +69,4 @@ def test_the_banner_names_a_film_of_the_catalogue(
 def test_an_address_is_one_that_a_client_can_use(host: str, expected: str) -> None:
     assert address_of(host, 80) == expected
     assert f"{expected}/docs" in banner(expected, "m1")
+    assert f"{expected}/admin" in banner(expected, "m1")

@@ -31,6 +31,7 @@ def test_each_job_of_the_table_is_scheduled_once() -> None:
     try:
         jobs = {job.id: job for job in scheduler.get_jobs()}
         assert set(jobs) == NAMES
+        assert all(job.name == name for name, job in jobs.items())  # what its warnings call it
         assert all(job.coalesce and job.max_instances == 1 for job in jobs.values())
         assert jobs["retrain"].trigger.interval.total_seconds() == 7200
         due = jobs["retrain"].next_run_time.timestamp() - time.time()

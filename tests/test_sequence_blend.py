@@ -66,7 +66,7 @@ def test_a_list_of_similar_histories_equals_one_computed_by_hand(user, length):
 
 def test_the_blend_is_the_product_of_its_parts():
     whole = clustered()
-    blend = SEQUENCE_BLEND.fit_with(whole, {"to_power": 0.3})
+    blend = SEQUENCE_BLEND.fit_with(whole, {"to_power": 0.3, "similarity_power": 3.0})
     closed = SEQUENTIAL.fit_with(whole, {"to_power": 0})
     rows, n = blend.blocks, whole.n_items
     assert np.allclose(np.sort(rows.weights), np.sort(closed.blocks.weights))

@@ -139,7 +139,7 @@ def test_the_best_model_that_passes_serves_when_none_does(
     plain = training.TrainingPlan
 
     def with_a_rule(*arguments: Any, **named: Any) -> training.TrainingPlan:
-        return plain(*arguments, **named, checks=[never_transitions])
+        return plain(*arguments, **{**named, "checks": [never_transitions]})
 
     monkeypatch.setattr(training_run, "TrainingPlan", with_a_rule)
     assert train(settings) == (0, "published")

@@ -109,7 +109,10 @@ class HistoryLine(BaseModel):
 
 
 class HistoryAnswer(BaseModel):
-    """Newest first; `total` counts all entries."""
+    """Newest first; `total` counts all entries.
+
+    All ratings and watches, the newest 1,000 views and 1,000 searches.
+    """
 
     user_id: str
     version: int

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -11,7 +11,9 @@ import structlog
 from flask import Flask, Response
 from flask_limiter import RateLimitExceeded
 from pydantic import BaseModel, ValidationError
-from werkzeug.exceptions import HTTPException
+from pydantic_core import ErrorDetails
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
+from werkzeug.exceptions import NotFound as NotFoundHere
 from werkzeug.wrappers import Response as AnyResponse
 
 from recommender.errors import (
@@ -25,11 +27,14 @@ from recommender.errors import (
     StoreUnavailable,
 )
 from recommender.key_changes import LastAdminKey
+from recommender.schemas import ID_PATTERN, ID_RULE
 from web.request_context import this_request
 from web.strict_json import MalformedJson
 
 _log = structlog.get_logger("web")
 _RETRY_S = 5
+_TOLD_MAX = 3
+_PATH_MAX = 100
 
 
 class FieldError(BaseModel):
@@ -71,9 +76,20 @@ class ProblemError(Exception):
 def field_errors(error: ValidationError) -> list[FieldError]:
     """What pydantic found, a field name and a reason each."""
     return [
-        FieldError(field=".".join(map(str, item["loc"])) or "body", reason=item["msg"])
-        for item in error.errors(include_url=False, include_context=False, include_input=False)
+        FieldError(field=".".join(map(str, item["loc"])) or "body", reason=_reason(item))
+        for item in error.errors(include_url=False, include_input=False)
     ]
+
+
+def _reason(item: ErrorDetails) -> str:
+    # People need not read a regular expression to know what an id may hold.
+    is_id = item.get("ctx", {}).get("pattern") == ID_PATTERN
+    return ID_RULE if is_id else item["msg"]
+
+
+def _in_words(errors: Sequence[FieldError]) -> str:
+    told = "; ".join(f"{error.field}: {error.reason}" for error in errors[:_TOLD_MAX])
+    return f"{told}; and {len(errors) - _TOLD_MAX} more" if len(errors) > _TOLD_MAX else told
 
 
 def as_problem(error: Exception) -> ProblemError | None:
@@ -82,7 +98,8 @@ def as_problem(error: Exception) -> ProblemError | None:
         case ProblemError():
             return error
         case ValidationError():
-            return ProblemError(422, "some fields are not acceptable", field_errors(error))
+            found = field_errors(error)
+            return ProblemError(422, _in_words(found), found)
         case InvalidField(field=name, reason=reason):
             return ProblemError(422, str(error), [FieldError(field=name, reason=reason)])
         case MalformedJson():
@@ -107,8 +124,22 @@ def as_problem(error: Exception) -> ProblemError | None:
                 headers={"Retry-After": str(limit.limit.get_expiry())},
             )
         case HTTPException(code=int(code)):
-            return ProblemError(code, error.description or "", headers=_kept_headers(error))
+            return ProblemError(code, _described(error), headers=_kept_headers(error))
     return None
+
+
+def _described(error: HTTPException) -> str:
+    """What to do about it: the library's own texts are for visitors of some website."""
+    request = this_request()
+    match error:
+        case NotFoundHere():
+            return f"there is nothing at {request.path[:_PATH_MAX]}; all addresses: /docs"
+        case MethodNotAllowed(valid_methods=methods):
+            allowed = ", ".join(sorted(set(methods or ()) - {"HEAD", "OPTIONS"}))
+            return f"not by {request.method}; {request.path[:_PATH_MAX]} takes {allowed}"
+        case RequestEntityTooLarge():
+            return f"the body is larger than {request.max_content_length} bytes"
+    return error.description or ""
 
 
 def problem_answer(problem: ProblemError) -> Response:

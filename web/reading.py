@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from recommender.errors import InvalidField
-from recommender.schemas import ID_PATTERN
+from recommender.schemas import ID_PATTERN, ID_RULE
 from web.errors import ProblemError
 from web.operations import JSON, NDJSON
 from web.request_context import ApiRequest
@@ -56,7 +56,7 @@ def path_id(field: str, value: str) -> str:
         InvalidField: it is no id.
     """
     if not _ID.match(value):
-        raise InvalidField(field, "must be 1 to 128 characters of A-Z a-z 0-9 . _ : -")
+        raise InvalidField(field, ID_RULE)
     return value
 
 

@@ -39,6 +39,7 @@ class Places:
     store: StoreErasure
     log: ErasesUser
     responses: ErasesUser
+    reports: ErasesUser
     snapshots: SnapshotErasure
     holdings: Callable[[str], Sequence[Holding]]
     allow_list: AllowList
@@ -87,6 +88,7 @@ class Eraser:
             self._forget(user_id)
         work.run("log", places.log, user_id, at_ms)
         work.run("responses", places.responses, user_id, at_ms)
+        work.run("reports", places.reports, user_id, at_ms)
         # What was under way when we came is in by now.
         work.run("responses", places.responses, user_id, at_ms)
         with work.noting("memory"):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from threading import Lock
 
 import structlog
 
+from recommender.audit.documents import instant
 from recommender.bundle import ModelBundle
 from recommender.errors import FairreelError, RolloutConflict
 from recommender.experiments.canary import (
@@ -129,9 +129,9 @@ class ExperimentJudge:
         a, b = (self._arm(rollout, records, arm, now_ms) for arm in (STABLE_ARM, CANDIDATE_ARM))
         report = {
             "schema_version": SCHEMA_VERSION, "experiment": rollout.name,
-            "generated_at": _iso(now_ms), "data_snapshot_id": model.data_snapshot_id,
+            "generated_at": instant(now_ms), "data_snapshot_id": model.data_snapshot_id,
             "model_version": rollout.stable,
-            "window": {"from": _iso(rollout.step_since_ms), "to": _iso(now_ms),
+            "window": {"from": instant(rollout.step_since_ms), "to": instant(now_ms),
                        "watched_within_s": self._options.window_ms // 1000},
             "users_in_both_arms_left_out": records.crossed,
         } | experiment_report(a, b, records.films(), self._options.relative_effect)
@@ -162,8 +162,8 @@ class ExperimentJudge:
                 Act.HOLD, f"users are not divided as asked (p = {ratio.p_value:.2g}): no "
                 "promotion before that is understood", decision.judgements)
         self._rollouts.note_results(rollout.name, {
-            "schema_version": SCHEMA_VERSION, "generated_at": _iso(now_ms),
-            "step": rollout.percentage, "since": _iso(rollout.step_since_ms),
+            "schema_version": SCHEMA_VERSION, "generated_at": instant(now_ms),
+            "step": rollout.percentage, "since": instant(rollout.step_since_ms),
             "act": decision.act.value, "reason": decision.reason,
             "answers": {arm: len(of) for arm, of in rows.items()},
             "users": dict(zip(rows, users, strict=True)),
@@ -200,8 +200,3 @@ class ExperimentJudge:
             self._metrics.rollout_ended(RolloutEnd.ROLLED_BACK.value)
             return
         self._metrics.rollout_ended(RolloutEnd.PROMOTED.value)
-
-
-def _iso(at_ms: int) -> str:
-    at = datetime.fromtimestamp(at_ms / 1000, UTC)
-    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -180,6 +180,8 @@ class IngestWorker:
             batch = _only_letter(self._bus.cluster_id, records[0], repr(error))
             done = self._store_batch(batch)
         self._announce(batch, done)
+        if done.erased:
+            _log.info("events_of_erased_people_dropped", events=done.erased)
         if done.letters:
             _log.warning(
                 "dead_letters", letters=len(done.letters), first_reason=done.letters[0].reason

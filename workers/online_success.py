@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from recommender.audit.documents import instant
 from recommender.experiments.fixed_horizon import wilson_interval
 from recommender.experiments.online_success import watched_within
 from recommender.ports import EventStore
@@ -131,6 +132,8 @@ class OnlineSuccess:
             for version, count in sorted(counts.items(), reverse=True)]
         self._metrics.online_success({v["model_version"]: v["ratio"] for v in versions})
         self._reports.write(ONLINE_SUCCESS, {
-            "schema_version": 1, "generated_at_ms": now_ms, "over_s": self._over_ms // 1000,
-            "watched_within_s": self._window_ms // 1000, "versions": versions,
+            "schema_version": 1, "generated_at": instant(now_ms),
+            "window": {"from": instant(now_ms - self._over_ms), "to": instant(now_ms),
+                       "watched_within_s": self._window_ms // 1000},
+            "lists": counts.total(), "versions": versions,
         })

@@ -77,7 +77,8 @@ def build_scheduler(
         interval = intervals[job.interval] if isinstance(job.interval, str) else job.interval
         delay = (first_delays_s or {}).get(job.name, interval)
         scheduler.add_job(
-            logged(job, actions[job.name], runs), "interval", id=job.name, seconds=interval,
+            logged(job, actions[job.name], runs), "interval", id=job.name, name=job.name,
+            seconds=interval,
             next_run_time=now + timedelta(seconds=delay), misfire_grace_time=job.misfire_grace_s,
             coalesce=True, max_instances=1,
         )  # fmt: skip

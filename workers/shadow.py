@@ -15,6 +15,7 @@ from typing import Generic, TypeVar
 
 import structlog
 
+from recommender.audit.documents import instant
 from recommender.errors import StoreUnavailable
 from recommender.experiments.rollout import Rollout
 from recommender.experiments.shadow import ShadowSummary, compared
@@ -105,7 +106,7 @@ class Shadow(Generic[Configuration, Request]):
         before, self._told = self._told, now
         self._metrics.shadow(now[0] - before[0], now[1] - before[1], now[2] - before[2])
         self._rollouts.note_results(rollout.name, {
-            "schema_version": 1, "generated_at_ms": self._clock()} | summary.results())
+            "schema_version": 1, "generated_at": instant(self._clock())} | summary.results())
 
     def stop(self) -> None:
         """End the thread; what waits is left out."""

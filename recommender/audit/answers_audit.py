@@ -33,7 +33,7 @@ class LoggedAnswer(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class VariantTraffic:
-    """All that a variant showed, each showing counted."""
+    """All that a variant showed of active films, each showing counted."""
 
     variant: str
     lists: int
@@ -44,7 +44,10 @@ class VariantTraffic:
 
 @dataclass(frozen=True, slots=True)
 class AnswersReport:
-    """fairness: of the last list of each person. loops: over all lists in the order of time."""
+    """fairness: of the last list of each person. loops: over all lists in the order of time.
+
+    Both look at the first ten films of a list.
+    """
 
     answers: int
     dropped: int
@@ -86,6 +89,7 @@ def audit_answers(
 
 def _traffic(ordered: Sequence[LoggedAnswer], view: CatalogueView, name: str) -> VariantTraffic:
     own = [answer for answer in ordered if answer.variant == name]
-    exposures = exposures_of(view.places((a.item_ids for a in own), K), len(view.item_ids))
+    longest = max(len(answer.item_ids) for answer in own)  # every film shown counts
+    exposures = exposures_of(view.places((a.item_ids for a in own), longest), len(view.item_ids))
     return VariantTraffic(name, len(own), len({answer.user_id for answer in own}),
                           concentration_of(exposures), catalogue_exposure(exposures))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from recommender.arrays import Bools, Int64s
 from recommender.interactions import Interactions
+from recommender.metrics import with_places
 from recommender.types import Movie, Person
 
 DAY_MS = 86_400_000
@@ -37,11 +38,18 @@ class CatalogueView:
         """Film indexes of lists: int64 of shape (n_lists, k), -1 fills up and is what is not
         active."""
         find = self.place.get
-        rows = [[find(item_id, -1) for item_id in items][:k] for items in lists]
-        found = np.full((len(rows), k), -1, np.int64)
-        for row, items in enumerate(rows):
-            found[row, : len(items)] = items
-        return found
+        return with_places([[find(item_id, -1) for item_id in items][:k] for items in lists], k)
+
+
+def frozen_view(view: CatalogueView, interactions: Interactions, before_ms: int) -> CatalogueView:
+    """The same films with the popularity that they had before a time (UTC ms).
+
+    What was shown in a period must not decide which films count as popular in it.
+    """
+    earlier = interactions.select(interactions.first_timestamps < before_ms)
+    counts = dict(zip(earlier.item_ids, earlier.item_counts().tolist(), strict=True))
+    taken_by = np.array([counts.get(item_id, 0) for item_id in view.item_ids], np.int64)
+    return replace(view, taken_by=taken_by)
 
 
 def view_catalogue(

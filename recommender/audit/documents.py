@@ -76,10 +76,14 @@ def loops_document(
 def security_document(
     scan: Mapping[str, Any], origin: Origin, counts: Sequence[int]
 ) -> dict[str, Any]:
-    """security_analysis_results.json: the scan of the applied ratings and watches."""
+    """security_analysis_results.json: the scan of all applied ratings and watches.
+
+    Args:
+        counts: events of each user.
+    """
     flagged = len(scan["flagged_users"])
     return {
-        **_head(origin, 0, None),
+        **_head(dataclasses.replace(origin, window=None), 0, None),
         "thresholds": {"events_per_user": scan["threshold"]},
         "status": (AuditStatus.FAIL if flagged else AuditStatus.PASS).value,
         "requirements": [{

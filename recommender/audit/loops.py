@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from recommender.arrays import Bools, Int64s
+from recommender.audit.catalogue_view import DAY_MS
 from recommender.audit.echo import Echo, detect_echo
 from recommender.audit.exposure import Tier, popularity_tiers, shown_tiers
 from recommender.audit.verdicts import AuditPolicy
@@ -14,7 +15,6 @@ from recommender.metrics import exposures_of
 
 HEAD_TAIL_SHARE = 0.3
 """Head and tail: the most and the least popular 30 % of the catalogue, by earlier popularity."""
-DAY_MS = 86_400_000
 HOUR_MS = 3_600_000
 
 

@@ -15,6 +15,7 @@ from recommender.audit.verdicts import AuditPolicy
 from recommender.bundle import ModelBundle
 from recommender.evaluate import recommend_all
 from recommender.interactions import Interactions
+from recommender.rerank.chain import AS_RANKED, RerankChain
 from recommender.user_groups import MEDIUM_FROM, activity_groups, demographic_groups
 
 K = 10
@@ -36,9 +37,11 @@ class JudgedQuality:
 
 def audit_model(
     bundle: ModelBundle, interactions: Interactions, view: CatalogueView, policy: AuditPolicy,
-    quality: JudgedQuality | None = None, seed: int = 0,
+    quality: JudgedQuality | None = None, chain: RerankChain = AS_RANKED, seed: int = 0,
 ) -> FairnessReport:  # fmt: skip
     """Make a list for each of `policy.lists` people drawn at random (all if fewer), and judge them.
+
+    `chain` reorders what the model ranks, as in serving.
 
     Where fewer people than a group needs have less than ten films, lists from histories cut to
     their first five films stand in for that group, and the report says so.
@@ -48,11 +51,12 @@ def audit_model(
     people = len(users)
     if people > policy.lists:
         users = np.sort(np.random.default_rng(seed).choice(users, policy.lists, replace=False))
-    stand_ins, notes = _stand_ins(bundle, interactions, view, policy, seed)
+    stand_ins, notes = _stand_ins(bundle, interactions, view, policy, chain, seed)
     names = [interactions.user_ids[user] for user in users.tolist()]
     groups = activity_groups(lengths[users]) | demographic_groups(names, view.people)
     return audit_fairness(AuditedLists(
-        _lists(bundle, interactions, view, users), view.taken_by, view.genres, view.genre_masks,
+        _lists(bundle, interactions, view, users, chain), view.taken_by, view.genres,
+        view.genre_masks,
         judged_groups(groups), people, None if quality is None else quality.gains,
         () if quality is None else judged_groups(quality.groups),
         stand_ins, "" if stand_ins is None else LOW, notes,
@@ -60,14 +64,14 @@ def audit_model(
 
 
 def _lists(bundle: ModelBundle, histories: Interactions, view: CatalogueView,
-           users: Int32s) -> Int64s:
-    answers = recommend_all(bundle, histories, users, K)
+           users: Int32s, chain: RerankChain) -> Int64s:
+    answers = recommend_all(bundle, histories, users, K, chain)
     return view.places((answer.item_ids for answer in answers), K)
 
 
 def _stand_ins(
     bundle: ModelBundle, interactions: Interactions, view: CatalogueView, policy: AuditPolicy,
-    seed: int,
+    chain: RerankChain, seed: int,
 ) -> tuple[Int64s | None, tuple[str, ...]]:  # fmt: skip
     lengths = np.diff(interactions.user_offsets)
     low = int(((lengths > 0) & (lengths < MEDIUM_FROM)).sum())
@@ -80,4 +84,4 @@ def _stand_ins(
     cut = interactions.select(place < TRUNCATED_TO)
     note = (f"{low} people have fewer than ten films: {len(longer)} lists from histories cut to "
             f"{TRUNCATED_TO} films stand in for that group")
-    return _lists(bundle, cut, view, longer), (note,)
+    return _lists(bundle, cut, view, longer, chain), (note,)

@@ -8,8 +8,10 @@ from recommender.models.als import ALS
 from recommender.models.ease import EASE
 from recommender.models.knn import KNN
 from recommender.models.model import ModelSpec
+from recommender.models.ncf import NCF
 from recommender.models.popularity import POPULARITY
 from recommender.models.sequence_blend import SEQUENCE_BLEND
+from recommender.models.sequence_softmax import SEQUENCE_SOFTMAX
 from recommender.models.sequential import SEQUENTIAL
 from recommender.models.similar_histories import SIMILAR_HISTORIES
 from recommender.models.transition_knn import TRANSITION_KNN
@@ -22,8 +24,10 @@ MODELS: dict[str, ModelSpec[Any]] = {
         EASE,
         ALS,
         TRANSITION_KNN,
+        NCF,
         SEQUENTIAL,
         SIMILAR_HISTORIES,
         SEQUENCE_BLEND,
+        SEQUENCE_SOFTMAX,
     )
 }

@@ -11,13 +11,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numba as nb
 import numpy as np
 import scipy.sparse as sp
 
 from recommender.arrays import Bools, Float32s, Int32s
 from recommender.interactions import Interactions
-from recommender.models.model import EncodedHistory, ModelSpec, decay_of, hyperparameter
+from recommender.models.model import (
+    EncodedHistory,
+    ModelSpec,
+    SearchRange,
+    decay_of,
+    hyperparameter,
+)
 from recommender.ranking import NO_SOURCE, Ranked
 
 _ONE = np.ones(1, np.float32)
@@ -27,63 +32,22 @@ _ONE = np.ones(1, np.float32)
 class AlsConfig:
     """Hyperparameters of ALS."""
 
-    factors: int = hyperparameter(64, least=1)
+    factors: int = hyperparameter(64, least=1, search=SearchRange(16, 256, log=True))
     """Length of the vectors. Changes results, size and speed."""
-    unobserved_weight: float = hyperparameter(0.1, least=0)
+    unobserved_weight: float = hyperparameter(0.1, least=0, search=SearchRange(0.01, 1, log=True))
     """What a film not taken counts beside one taken. Changes results."""
-    regularization: float = hyperparameter(0.003, least=1e-6)
+    regularization: float = hyperparameter(0.003, least=1e-6,
+                                           search=SearchRange(1e-4, 0.1, log=True))
     """Penalty, times what the entries and the films not taken count. Changes results."""
     frequency_power: float = hyperparameter(1.0, least=0)
     """Power of what they count that scales the penalty of a vector. Changes results."""
     passes: int = hyperparameter(12, least=1)
     """Alternations. Changes results and the time of the fit."""
-    half_life: float = hyperparameter(5.0, least=0)
+    half_life: float = hyperparameter(5.0, least=0, search=SearchRange(1, 50, log=True))
     """Films after which an entry of the history at hand counts half; 0 counts all alike. Changes
     results."""
     seed: int = hyperparameter(0, least=0)
     """Of the first film vectors."""
-
-
-_types: Any = nb.types  # numba's types are built at run time, untyped
-_INTS = _types.Array(nb.int32, 1, "C", readonly=True)
-_LONGS = _types.Array(nb.int64, 1, "C", readonly=True)
-_MATRIX = _types.Array(nb.float64, 2, "C", readonly=True)
-
-
-@nb.njit(nb.void(_LONGS, _INTS, _MATRIX, _MATRIX, _types.Array(nb.float64, 1, "C", readonly=True),
-                 nb.float64[:, ::1]), nogil=True, cache=True)
-def _solve_rows(starts, others, vectors, common, penalties, solved):  # type: ignore[no-untyped-def]
-    """Solve (common + sum of v v' + penalty) x = sum of v for each row, by Cholesky."""
-    size = vectors.shape[1]
-    matrix = np.empty((size, size), np.float64)
-    for row in range(len(starts) - 1):
-        x = solved[row]
-        x[:] = 0.0
-        if starts[row] == starts[row + 1]:
-            continue
-        matrix[:] = common
-        for place in range(starts[row], starts[row + 1]):
-            v = vectors[others[place]]
-            for i in range(size):
-                x[i] += v[i]
-                for j in range(i + 1):
-                    matrix[i, j] += v[i] * v[j]
-        for i in range(size):
-            matrix[i, i] += penalties[row]
-        for i in range(size):
-            for j in range(i + 1):
-                rest = matrix[i, j]
-                for m in range(j):
-                    rest -= matrix[i, m] * matrix[j, m]
-                matrix[i, j] = np.sqrt(rest) if i == j else rest / matrix[j, j]
-        for i in range(size):
-            for m in range(i):
-                x[i] -= matrix[i, m] * x[m]
-            x[i] /= matrix[i, i]
-        for i in range(size - 1, -1, -1):
-            for m in range(i + 1, size):
-                x[i] -= matrix[m, i] * x[m]
-            x[i] /= matrix[i, i]
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,6 +121,9 @@ def _nothing() -> Ranked:
 
 def fit_als(interactions: Interactions, config: AlsConfig) -> AlsModel:
     """Alternate between the vectors of users and of films."""
+    # Here, since only fitting needs it: compiling it would be a part of the program's start.
+    from recommender.models.als_solver import solve_rows
+
     by_user = sp.csr_matrix(
         (np.ones(len(interactions.items), np.float32), interactions.items,
          interactions.user_offsets), shape=(interactions.n_users, interactions.n_items))
@@ -173,7 +140,7 @@ def fit_als(interactions: Interactions, config: AlsConfig) -> AlsModel:
             common = config.unobserved_weight * (given.T @ given)
             amounts = np.diff(table.indptr) + config.unobserved_weight * others
             penalties = config.regularization * amounts.astype(np.float64)**config.frequency_power
-            _solve_rows(table.indptr.astype(np.int64), table.indices.astype(np.int32), given,
+            solve_rows(table.indptr.astype(np.int64), table.indices.astype(np.int32), given,
                         common, penalties, solved)
     vectors = films.astype(np.float32)
     return AlsModel(vectors, config.unobserved_weight * (vectors.T @ vectors),

@@ -14,7 +14,7 @@ import scipy.sparse as sp
 
 from recommender.arrays import Float32s, Int32s
 from recommender.interactions import Interactions
-from recommender.models.model import ModelSpec, decay_of, hyperparameter
+from recommender.models.model import ModelSpec, SearchRange, decay_of, hyperparameter
 from recommender.models.neighbour_model import NeighbourModel
 from recommender.models.strongest_rows import strongest_of_dense
 from recommender.ranking import neighbours_of
@@ -24,14 +24,15 @@ from recommender.ranking import neighbours_of
 class EaseConfig:
     """Hyperparameters of EASE."""
 
-    regularization: float = hyperparameter(800.0, least=0.001)
+    regularization: float = hyperparameter(400.0, least=0.001,
+                                           search=SearchRange(100, 5_000, log=True))
     """Ridge penalty, in users. Changes results."""
-    user_power: float = hyperparameter(0.0, least=0)
+    user_power: float = hyperparameter(0.3, least=0)
     """Power of the number of their films that divides what a user counts. Changes results."""
-    to_power: float = hyperparameter(0.1, least=0)
+    to_power: float = hyperparameter(0.1, least=0, search=SearchRange(0, 0.5))
     """Power of its popularity that divides a film's score. More gives wider coverage. Changes
     results."""
-    half_life: float = hyperparameter(5.0, least=0)
+    half_life: float = hyperparameter(5.0, least=0, search=SearchRange(1, 50, log=True))
     """Films after which an entry of the history at hand counts half; 0 counts all alike, as the
     paper does. Changes results."""
     neighbours: int = hyperparameter(1_000, least=1)

@@ -49,6 +49,10 @@ class Model(Protocol):
         ...
 
 
+def _nothing_missing() -> None:
+    """For models that need nothing but what is always installed."""
+
+
 @dataclass(frozen=True)
 class ModelSpec(Generic[Config]):
     """A row of the registration table."""
@@ -56,10 +60,22 @@ class ModelSpec(Generic[Config]):
     name: str
     config: type[Config]
     fit: Callable[[Interactions, Config], Model]
+    fit_films: Callable[[Interactions, Config, Float32s], Model] | None = None
+    """For a model that reads what is written of films: features as of `film_features`."""
+    check: Callable[[], None] = _nothing_missing
+    """Raises InvalidField where something that the fit needs is not installed."""
 
-    def fit_with(self, interactions: Interactions, overrides: Mapping[str, Any]) -> Model:
-        """Fit with the defaults of the config, changed by `overrides`."""
-        return self.fit(interactions, self.configure(overrides))
+    def fit_with(self, interactions: Interactions, overrides: Mapping[str, Any],
+                 features: Float32s | None = None) -> Model:
+        """Fit with the defaults of the config, changed by `overrides`.
+
+        Args:
+            features: float32 of shape (n_items, n_features), used where the model reads them.
+        """
+        config = self.configure(overrides)
+        if self.fit_films is not None and features is not None:
+            return self.fit_films(interactions, config, features)
+        return self.fit(interactions, config)
 
     def hyperparameters(self, overrides: Mapping[str, Any]) -> dict[str, float | int]:
         """All hyperparameters by name, as they are with these overrides."""

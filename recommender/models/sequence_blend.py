@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from recommender.interactions import Interactions
-from recommender.models.model import ModelSpec, hyperparameter
+from recommender.models.model import ModelSpec, SearchRange, hyperparameter
 from recommender.models.sequence_model import SequenceModel, popularity_factor
 from recommender.models.sequence_parts import Logits
 from recommender.models.sequential import SequentialConfig, closed_form
@@ -21,7 +21,7 @@ from recommender.models.similar_histories import HistoriesConfig, index_historie
 class SequenceBlendConfig(HistoriesConfig, SequentialConfig):
     """Hyperparameters of both parts; `to_power` divides the product."""
 
-    to_power: float = hyperparameter(0.2, least=0)
+    to_power: float = hyperparameter(0.6, least=0, search=SearchRange(0, 1))
     """Power of its popularity that divides a film's score. More gives wider coverage. Changes
     results."""
     recent: int = hyperparameter(8, least=1)
@@ -30,6 +30,10 @@ class SequenceBlendConfig(HistoriesConfig, SequentialConfig):
     """As for similar histories."""
     histories: int = hyperparameter(100, least=1)
     """As for similar histories."""
+    similarity_power: float = hyperparameter(4.0, least=0)
+    """As for similar histories."""
+    neighbours: int = hyperparameter(100, least=1)
+    """As for the closed form."""
 
 
 def fit_sequence_blend(interactions: Interactions, config: SequenceBlendConfig) -> SequenceModel:

@@ -11,7 +11,7 @@ from recommender.interactions import Interactions
 from recommender.models.model import EncodedHistory
 from recommender.models.sequence_parts import Blocks, HistoryIndex, Logits
 from recommender.models.sequence_ranking import rank_sequence
-from recommender.ranking import Ranked
+from recommender.ranking import NO_SOURCE, Ranked
 
 _ONE = np.ones(1, np.float32)
 
@@ -39,9 +39,14 @@ class SequenceModel:
                              self.logits, self.factor, excluded, k, allowed)
 
     def neighbours(self, item: int, k: int) -> Ranked:
-        """The k films with the highest score for a history of `item` alone."""
+        """The k films with the highest score for a history of `item` alone, if it speaks for them.
+
+        Logits score every film, also after one that says nothing.
+        """
         one = np.array([item], np.int32)
-        return rank_sequence(one, _ONE, self.blocks, self.index, self.logits, self.factor, one, k)
+        found = rank_sequence(one, _ONE, self.blocks, self.index, self.logits, self.factor, one, k)
+        spoken_for = found.because != NO_SOURCE
+        return Ranked(found.items[spoken_for], found.scores[spoken_for], found.because[spoken_for])
 
     def is_finite(self) -> bool:
         """Whether all numbers are finite."""

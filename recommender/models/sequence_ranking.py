@@ -55,8 +55,10 @@ def _add_rows(history, decayed, starts, items, weights, scores):  # type: ignore
 @nb.njit(nogil=True, cache=True)
 def _multiply_by_logits(history, decayed, rows, bias, scores):  # type: ignore[no-untyped-def]
     """Multiply the scores by exp(z / 2)."""
-    logits = bias.copy()
-    n_items = len(logits)
+    n_items = len(bias)
+    logits = np.empty(n_items, np.float32)
+    for item in range(n_items):
+        logits[item] = bias[item]
     for block in range(len(decayed)):
         for position in range(len(history)):
             weight = decayed[block, position]
@@ -64,7 +66,9 @@ def _multiply_by_logits(history, decayed, rows, bias, scores):  # type: ignore[n
                 row = rows[block * n_items + history[position]]
                 for item in range(n_items):
                     logits[item] += weight * row[item]
-    largest = logits.max()
+    largest = logits[0]
+    for item in range(n_items):
+        largest = max(largest, logits[item])
     for item in range(n_items):
         # Floored, so that no film vanishes by underflow.
         z = max(logits[item] - largest, np.float32(-60.0))
@@ -97,22 +101,30 @@ def _largest(values, k):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(nogil=True, cache=True)
-def _most_similar(similarity, found, histories):  # type: ignore[no-untyped-def]
-    """Those of `found` that count, at most `histories`; of equal ones the first."""
-    if len(found) <= histories:
-        return found
-    least = _largest(similarity[found], histories - 1)
+def _keep_most_similar(similarity, found, n_found, histories):  # type: ignore[no-untyped-def]
+    """Move those that count to the front of `found`; returns how many, at most `histories`.
+
+    Of equally similar ones the first are kept.
+    """
+    if n_found <= histories:
+        return n_found
+    sizes = np.empty(n_found, np.float32)
+    for at in range(n_found):
+        sizes[at] = similarity[found[at]]
+    least = _largest(sizes, histories - 1)
     ties = histories  # how many of those that are just as similar as the last still count
-    for user in found:
-        ties -= similarity[user] > least
-    kept, n_kept = np.empty(histories, np.int32), 0
-    for user in found:
-        if similarity[user] < least or (similarity[user] == least and ties == 0):
-            continue
-        ties -= similarity[user] == least
-        kept[n_kept] = user
-        n_kept += 1
-    return kept
+    for at in range(n_found):
+        if similarity[found[at]] > least:
+            ties -= 1
+    n_kept = 0
+    for at in range(n_found):
+        size = similarity[found[at]]
+        if size > least or (size == least and ties > 0):
+            if size == least:
+                ties -= 1
+            found[n_kept] = found[at]
+            n_kept += 1
+    return n_kept
 
 
 @nb.njit(nogil=True, cache=True)
@@ -120,8 +132,8 @@ def _add_followers(history, weights, items, offsets, starts, users, places, rari
                    shifts, steps, back, histories, power, scores):
     """Add what lies next to the newest film in common in the most similar histories.
 
-    Returns of each history that counts its user, its strength, where its newest film in common
-    lies, and the age of that film in `history`.
+    Returns the users whose histories count, in front of others, and the strength of each of these;
+    by user where its newest film in common lies, and the age of that film in `history`.
     """
     n_users, far, n_found = len(offsets) - 1, len(shifts) - 1, 0
     similarity = np.zeros(n_users, np.float32)
@@ -144,17 +156,17 @@ def _add_followers(history, weights, items, offsets, starts, users, places, rari
             else:
                 off = abs((anchors[user] - places[at]) - (age - since[user]))
                 similarity[user] += weight * shifts[min(off, far)]
-    kept = _most_similar(similarity, found[:n_found], histories)
-    strengths = np.empty(len(kept), np.float32)
-    for at in range(len(kept)):
-        user = kept[at]
+    n_kept = _keep_most_similar(similarity, found, n_found, histories)
+    strengths = np.empty(n_kept, np.float32)
+    for at in range(n_kept):
+        user = found[at]
         strengths[at] = similarity[user] ** power
         anchor = anchors[user]
         for step in range(1, min(len(steps), offsets[user + 1] - anchor)):
             scores[nb.uint32(items[anchor + step])] += strengths[at] * steps[step]
         for step in range(1, min(len(back), anchor - offsets[user] + 1)):
             scores[nb.uint32(items[anchor - step])] += strengths[at] * back[step]
-    return kept, strengths, anchors[kept], since[kept]
+    return found, strengths, anchors, since
 
 
 @nb.njit(nogil=True, cache=True)
@@ -210,13 +222,15 @@ def _rank(history, weights, excluded, allowed, k, factor,  # type: ignore[no-unt
     expected = np.zeros(n_items, np.float32)
     _add_rows(history, decayed, row_starts, row_items, row_weights, expected)
     followers = np.zeros(n_items, np.float32)
-    owners, strengths, anchors, since = _add_followers(
+    similar, strengths, anchors, since = _add_followers(
         history, weights, items, offsets, starts, users, places, rarity, ages, shifts, steps,
         back, histories, power, followers)
     for place in range(len(excluded)):
         expected[excluded[place]] = 0.0
         followers[excluded[place]] = 0.0
-    total = followers.sum()
+    total = np.float32(0.0)
+    for item in range(n_items):
+        total += followers[item]
     per_follower = np.float32(1.0 / total) if total > 0.0 else np.float32(0.0)
     scores = np.zeros(n_items, np.float32)
     for item in range(n_items):
@@ -233,8 +247,7 @@ def _rank(history, weights, excluded, allowed, k, factor,  # type: ignore[no-unt
     best = np.zeros(k, np.float32)
     found = _best(scores, factor, allowed, top, best)
     # What an entry gave: its share of c and of s, each times what the whole adds to log(score).
-    slots = scores.view(np.int32)  # place in the list from 1, 0 for films not in it
-    slots[:] = 0
+    slots = np.zeros(n_items, np.int32)  # place in the list from 1, 0 for films not in it
     worth = np.zeros(found, np.float32)
     parts = np.zeros((len(ages), found), np.float32)
     for slot in range(found):
@@ -242,16 +255,19 @@ def _rank(history, weights, excluded, allowed, k, factor,  # type: ignore[no-unt
         c = expected[top[slot]]
         if c > 0.0:
             worth[slot] = np.float32(2.0) * np.log(np.float32(1.0) + c / EVIDENCE) / c
-    for at in range(len(owners)):
-        anchor, start, end = anchors[at], offsets[owners[at]], offsets[owners[at] + 1]
+    for at in range(len(strengths)):
+        user = similar[at]
+        anchor, start, end = anchors[user], offsets[user], offsets[user + 1]
         for place in range(max(start, anchor - len(back) + 1), min(end, anchor + len(steps))):
             slot = slots[nb.uint32(items[place])] - 1
             if slot >= 0 and place != anchor:
                 s = followers[top[slot]] * per_follower
                 given = steps[place - anchor] if place > anchor else back[anchor - place]
-                parts[since[at], slot] += (strengths[at] * given * per_follower
-                                           * np.log(np.float32(1.0) + s / EVIDENCE) / s)
-    because = np.full(found, NO_SOURCE, np.int32)
+                parts[since[user], slot] += (strengths[at] * given * per_follower
+                                             * np.log(np.float32(1.0) + s / EVIDENCE) / s)
+    because = np.empty(found, np.int32)
+    for slot in range(found):
+        because[slot] = NO_SOURCE
     most = np.zeros(found, np.float32)
     part = np.zeros(found, np.float32)
     least = np.float32(0.0)  # of most / worth
@@ -264,12 +280,10 @@ def _rank(history, weights, excluded, allowed, k, factor,  # type: ignore[no-unt
         bound = np.float32(0.0)
         for block in range(len(decays)):
             bound += decayed[block, position] * strongest[block * n_items + history[position]]
-        if age < len(ages):
-            part[:] = parts[age]
-        elif not has_logits and not bound > least:
+        if age >= len(ages) and not has_logits and not bound > least:
             continue
-        else:
-            part[:] = 0.0
+        for slot in range(found):
+            part[slot] = parts[age, slot] if age < len(ages) else np.float32(0.0)
         for block in range(len(decays)):
             weight = decayed[block, position]
             row = block * n_items + history[position]

@@ -16,9 +16,7 @@ import scipy.sparse as sp
 
 from recommender.arrays import Float64s, Int32s
 from recommender.interactions import Interactions
-from recommender.models.following import following_rows
-from recommender.models.model import ModelSpec, decay_of, hyperparameter
-from recommender.models.sequence_grams import sum_pairs, target_weights
+from recommender.models.model import ModelSpec, SearchRange, decay_of, hyperparameter
 from recommender.models.sequence_model import SequenceModel, popularity_factor
 from recommender.models.sequence_parts import Blocks, HistoryIndex, Logits
 from recommender.models.strongest_rows import strongest, strongest_of_dense
@@ -32,15 +30,15 @@ class SequentialConfig:
     short_half_life: float = hyperparameter(0.01, least=0.01)
     """Films after which an entry counts half in the first block; 0.01 leaves the last film alone.
     Changes results."""
-    middle_half_life: float = hyperparameter(1.5, least=0.01)
+    middle_half_life: float = hyperparameter(1.5, least=0.01, search=SearchRange(0.5, 4, log=True))
     """The same in the second block. Changes results."""
-    long_half_life: float = hyperparameter(20.0, least=0.01)
+    long_half_life: float = hyperparameter(20.0, least=0.01, search=SearchRange(5, 60, log=True))
     """The same in the third block. Changes results."""
-    target_half_life: float = hyperparameter(0.5, least=0.01)
+    target_half_life: float = hyperparameter(0.5, least=0.01, search=SearchRange(0.2, 2, log=True))
     """Films after which a film still to come counts half in the target. Changes results."""
-    regularization: float = hyperparameter(0.7, least=0.001)
-    """Ridge penalty as a multiple of the mean number of entries per film. Changes results."""
-    to_power: float = hyperparameter(0.25, least=0)
+    regularization: float = hyperparameter(0.7, least=0.001, search=SearchRange(0.1, 5, log=True))
+    """Ridge penalty as a multiple of the mean number of entries per film taken. Changes results."""
+    to_power: float = hyperparameter(0.25, least=0, search=SearchRange(0, 0.6))
     """Power of its popularity that divides a film's score. More gives wider coverage. Changes
     results."""
     neighbours: int = hyperparameter(200, least=1)
@@ -67,7 +65,8 @@ def closed_form(interactions: Interactions, config: SequentialConfig) -> Blocks:
     factor = np.maximum(counts, 1).astype(np.float64) ** -config.to_power
     decays = [decay_of(half_life) for half_life in (
         config.short_half_life, config.middle_half_life, config.long_half_life)]
-    penalty = config.regularization * max(len(interactions.items), 1) / max(len(counts), 1)
+    taken = max(int(np.count_nonzero(counts)), 1)
+    penalty = config.regularization * max(len(interactions.items), 1) / taken
     most_taken = np.argsort(-counts, kind="stable")[:config.dense_items]
     head: Int32s = np.sort(most_taken[counts[most_taken] > 0]).astype(np.int32)
     tables = _solved(interactions, head, decays, penalty, factor, config)
@@ -84,6 +83,9 @@ def closed_form(interactions: Interactions, config: SequentialConfig) -> Blocks:
 def _solved(interactions: Interactions, head: Int32s, decays: list[float], penalty: float,
             factor: Float64s, config: SequentialConfig) -> list[sp.csr_matrix]:
     """A table over all films for each block, filled for the head films among themselves."""
+    # Here, since only fitting needs it: compiling it would be a part of the program's start.
+    from recommender.models.sequence_grams import sum_pairs
+
     n_items = interactions.n_items
     place = np.full(n_items, -1, np.int32)
     place[head] = np.arange(len(head), dtype=np.int32)
@@ -108,6 +110,9 @@ def _alone(interactions: Interactions, head: Int32s, decay: float, penalty: floa
 
     The same regression as if the film were the only input.
     """
+    from recommender.models.following import following_rows
+    from recommender.models.sequence_grams import target_weights
+
     entries, offsets = len(interactions.items), interactions.user_offsets
     left = np.repeat(offsets[1:], np.diff(offsets)) - 1 - np.arange(entries)
     squares = left if decay == 1.0 else (1.0 - decay ** (2.0 * left)) / (1.0 - decay**2)

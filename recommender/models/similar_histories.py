@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from recommender.interactions import Interactions
-from recommender.models.model import ModelSpec, decay_of, hyperparameter
+from recommender.models.model import ModelSpec, SearchRange, decay_of, hyperparameter
 from recommender.models.sequence_model import SequenceModel, popularity_factor
 from recommender.models.sequence_parts import Blocks, HistoryIndex, Logits
 
@@ -27,12 +27,12 @@ class HistoriesConfig:
 
     to_power: float = hyperparameter(0.0, least=0)
     """Power of its popularity that divides a film's score. Changes results."""
-    from_power: float = hyperparameter(0.2, least=0)
+    from_power: float = hyperparameter(0.2, least=0, search=SearchRange(0, 1))
     """Power of its popularity that divides what a film in common counts. Changes results."""
     recent: int = hyperparameter(10, least=1)
     """Newest films of the history at hand that are looked up. Changes results and the speed of
     ranking."""
-    recent_half_life: float = hyperparameter(3.0, least=0)
+    recent_half_life: float = hyperparameter(3.0, least=0, search=SearchRange(1, 10, log=True))
     """Films after which one of these counts half. Changes results."""
     order_bonus: float = hyperparameter(6.0, least=0)
     """How much more a further film in common counts where it lies exactly in order. Changes
@@ -47,7 +47,7 @@ class HistoriesConfig:
     """What films just before the one in common count beside those after it. Changes results."""
     histories: int = hyperparameter(300, least=1)
     """Similar histories that count. Changes results slightly, and the speed of ranking."""
-    similarity_power: float = hyperparameter(3.0, least=0)
+    similarity_power: float = hyperparameter(3.0, least=0, search=SearchRange(1, 6))
     """Power of the similarity of a history. Changes results."""
     users: int = hyperparameter(50_000, least=1)
     """Users, the last active ones, whose histories are looked at. Bounds size and the time of a

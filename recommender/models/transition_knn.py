@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from recommender.interactions import Interactions
-from recommender.models.following import following_rows
 from recommender.models.model import ModelSpec, SearchRange, decay_of, hyperparameter
 from recommender.models.neighbour_model import NeighbourModel
 from recommender.ranking import neighbours_of
@@ -53,6 +52,9 @@ def fit_transition_knn(interactions: Interactions, config: TransitionKnnConfig) 
     .715 / .722. Half-lives of 1.5 / 2 / 3 films give .1552 / .1591 / .1602 at coverage .867 /
     .826 / .756.
     """
+    # Here, since only fitting needs it: compiling it would be a part of the program's start.
+    from recommender.models.following import following_rows
+
     counts = np.maximum(interactions.item_counts(), 1).astype(np.float64)
     to_factor = counts**-config.to_power
     by_step = np.append(0.0, 1.0 / np.arange(1, config.window + 1))

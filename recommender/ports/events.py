@@ -227,7 +227,10 @@ class EventStore(Protocol):
         ...
 
     def history(self, user_id: str) -> History:
-        """All that is known of a user; empty for one never seen."""
+        """All ratings and watches of a user, the newest `BROWSED_MAX` views and as many searches.
+
+        Empty for a user never seen.
+        """
         ...
 
     def history_version(self, user_id: str) -> int:

@@ -38,7 +38,7 @@ class Node:
         self._formatted = False
         self._starts_before = 0
 
-    def start(self, within_s: float = 90.0) -> Self:
+    def start(self, within_s: float = 180.0) -> Self:
         """Start it and return when it serves.
 
         Raises:
@@ -62,7 +62,7 @@ class Node:
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
                 cwd=self.folder)
 
-    def wait(self, within_s: float = 90.0) -> None:
+    def wait(self, within_s: float = 180.0) -> None:
         """Return when it serves; raises as `start`."""
         deadline = time.monotonic() + within_s
         while self._starts() == self._starts_before:

@@ -77,7 +77,8 @@ class DiscoveryRoutes:
         acceptances, applied = self._desk.acts.rate_all(films, PICK_RATING)
         refused = sum(a.retry_after_s is not None for a in acceptances)
         text = _picked(len(films) - refused, refused, applied)
-        return self._page(told=text) if frame.is_fragment() else self._back(text)
+        later = len(films) > refused and not applied
+        return self._page(told=text, later=later) if frame.is_fragment() else self._back(text)
 
     def choose(self) -> AnyResponse:
         """Go by an existing user, in development."""
@@ -90,7 +91,7 @@ class DiscoveryRoutes:
         frame.notice(text)
         return frame.see("discovery.discovery", **_asked().given())
 
-    def _page(self, done: Done | None = None, told: str = "") -> Response:
+    def _page(self, done: Done | None = None, told: str = "", later: bool = False) -> Response:
         desk, asked = self._desk, _asked()
         who = desk.visitors.current()
         answer = None if who is None else self._answer(who, asked)
@@ -99,8 +100,9 @@ class DiscoveryRoutes:
             answer["recommendations"], asked.genre or None, desk.cards)
         return frame.page(
             "visitor/discovery.html", who=who, asked=asked, answer=answer, films=films,
-            done=done, told=told, new=new, starters=desk.starters.films() if new else (),
-            suggested=SUGGESTED, genres=desk.genre_choices(), models=desk.models.offered(),
+            done=done, told=told, later=later, new=new,
+            starters=desk.starters.films() if new else (), suggested=SUGGESTED,
+            genres=desk.genre_choices(), models=desk.models.offered(),
             diversities=self._diversities,
             may_choose=desk.visitors.may_choose, lately=desk.visitors.lately(), films_max=FILMS_MAX)
 

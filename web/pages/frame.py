@@ -24,6 +24,12 @@ from web.request_context import this_request
 FRAGMENT_HEADER = "X-Fragment"
 _NOTICE = "notice"
 _FIRST = "discovery.discovery"
+_TITLES: Mapping[int, str] = {
+    HTTPStatus.UNAUTHORIZED: "Please log in", HTTPStatus.CONFLICT: "Not as things are",
+    HTTPStatus.UNPROCESSABLE_ENTITY: "That value does not fit",
+    HTTPStatus.INTERNAL_SERVER_ERROR: "Something went wrong",
+    HTTPStatus.SERVICE_UNAVAILABLE: "Not just now",
+}
 _DASH = "\u2013"
 
 
@@ -79,7 +85,8 @@ class Frame:
         app.jinja_env.undefined = StrictUndefined
         app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
         app.jinja_env.filters.update(
-            moment=moment, number=number, share=share, duration=duration, strengths=strengths)
+            moment=moment, number=number, share=share, duration=duration, strengths=strengths,
+            ticked=ticked)
         app.context_processor(self._values)
         # Global, so that they are there in a block that is rendered alone, as a fragment.
         app.jinja_env.globals["csrf_token"] = forms.token
@@ -93,7 +100,7 @@ class Frame:
         # Whole, also for the script: it tells what the page says.
         answer = _html(
             render_template("problem.html", problem=problem, request_id=request.request_id,
-                            title=HTTPStatus(problem.status).phrase, notice=None),
+                            title=_title(problem.status), notice=None),
             problem.status)
         answer.headers.extend(problem.headers)
         return answer
@@ -121,6 +128,11 @@ class Frame:
         return url_for("static", filename=name, v=_digest(Path(folder) / name))
 
 
+def _title(status: int) -> str:
+    """What a status means to somebody who reads no RFC."""
+    return _TITLES.get(status, HTTPStatus(status).phrase)
+
+
 @lru_cache
 def _digest(file: Path) -> str:
     """A part of the address that changes with the content, so that it can be kept for ever."""
@@ -128,10 +140,25 @@ def _digest(file: Path) -> str:
 
 
 def moment(at_ms: int | None) -> str:
-    """UTC milliseconds as people read them."""
+    """UTC milliseconds as people read them, in one line; for machines too."""
     if at_ms is None:
         return "never"
-    return f"{datetime.fromtimestamp(at_ms / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    at = datetime.fromtimestamp(at_ms / 1000, UTC)
+    return Markup('<time datetime="{}">{} UTC</time>').format(
+        f"{at:%Y-%m-%dT%H:%M:%SZ}", f"{at:%Y-%m-%d %H:%M:%S}")
+
+
+def minute(at_ms: int) -> str:
+    """UTC milliseconds as plain text, to the minute."""
+    return f"{datetime.fromtimestamp(at_ms / 1000, UTC):%Y-%m-%d %H:%M}"
+
+
+def ticked(text: str) -> str:
+    """A text for people in which `code` stands between backticks."""
+    parts = text.split("`")
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if at % 2 and at < len(parts) - 1 else part
+        for at, part in enumerate(parts))
 
 
 def strengths(chain: Mapping[str, float] | None) -> str:

@@ -6,7 +6,7 @@ from recommender.errors import NotFound
 from recommender.types import LOADABLE, ModelRecord, ModelStatus
 from web.lists import Lists
 from web.model_lists import ModelLists
-from web.pages.frame import moment
+from web.pages.frame import minute
 from web.surface import Surface
 
 
@@ -31,7 +31,7 @@ class ModelChoice:
         for record in self._allow_list.records():
             if record.status in LOADABLE and record.status is not ModelStatus.SERVING:
                 newest.setdefault(record.name, record)
-        others = [(record.version_id, f"{record.name}, {moment(record.created_at_ms)[:16]}")
+        others = [(record.version_id, f"{record.name}, {minute(record.created_at_ms)}")
                   for record in newest.values()]
         return [("", "The one that serves"), *others] if others else []
 

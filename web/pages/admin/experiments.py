@@ -85,7 +85,6 @@ class ExperimentPages:
         running = self._experiments.control.update(
             RolloutChange(form.strategy, form.candidate, form.percentage, form.diversity,
                           form.name), self._actor())
-        assert running is not None or form.strategy is Strategy.FIXED
         frame.notice("No rollout runs." if running is None else
                      f"{running.name} runs at {running.percentage:g} %.")
         return frame.see("admin_experiments.experiments")

@@ -23,6 +23,10 @@ from web.surface import Surface
 
 _HERE = "/admin/models"
 _NOT_FOR_PEOPLE = frozenset({"at", "event", "explanation", "gauges"})
+RETRAIN_QUESTION = (
+    "Train all models on the newest data? What serves then follows from the choice made here and "
+    "from the gate."
+)
 
 
 class SwitchForm(BaseModel):
@@ -64,7 +68,7 @@ class ModelPages:
                 (m for m in models if m.record.status is ModelStatus.PREVIOUS), None),
             charts=[(name, *ndcg_over_versions(models, name))
                     for name in dict.fromkeys(m.record.name for m in models)],
-            now_ms=self._now_ms(),
+            now_ms=self._now_ms(), retrain_question=RETRAIN_QUESTION,
         )  # fmt: skip
 
     def model(self, version: str) -> Response:
@@ -84,8 +88,7 @@ class ModelPages:
 
     def retrain(self) -> AnyResponse:
         """Start a retrain."""
-        question = "Train all models on the newest data? The best one is served if it passes."
-        if asked := ask(question, "Retrain now", _HERE):
+        if asked := ask(RETRAIN_QUESTION, "Retrain now", _HERE):
             return asked
         started = self._retrain.request("asked for", self._actor()).started
         frame.notice("The retrain has begun." if started else "A retrain is under way already.")
@@ -94,7 +97,7 @@ class ModelPages:
     def switch(self) -> AnyResponse:
         """Serve another model."""
         form = form_fields(SwitchForm, this_request())
-        if asked := ask(f"Serve {form.model} from now on?", "Switch", _HERE):
+        if asked := ask(self._switch_question(form.model), "Switch", _HERE):
             return asked
         served = self._switch.switch(form.model, self._actor())
         until = " until the next training chooses" if form.model == AUTOMATIC else ""
@@ -104,12 +107,26 @@ class ModelPages:
     def roll_back(self) -> AnyResponse:
         """Go back to an earlier model and hold it."""
         form = form_fields(RollbackForm, this_request())
-        question = f"Go back to {form.version or 'the model before'} and hold it?"
+        question = f"Go back to {self._told(form.version) or 'the model before'}, and hold it?"
         if asked := ask(question, "Roll back", _HERE):
             return asked
         served = self._switch.rollback(form.version, self._actor())
         frame.notice(f"Rolled back: {served.name}, version {served.version}, serves and is held.")
         return frame.see("admin_models.models")
+
+    def _switch_question(self, model: str) -> str:
+        if model == AUTOMATIC:
+            return "Serve the best of each training that passes the gate, from now on?"
+        version = self._told(model)
+        if version is None:
+            return f"Serve the newest model of the name {model}, now and after each training?"
+        return f"Serve {version}, and hold it?"
+
+    def _told(self, version: str | None) -> str | None:
+        record = None if version is None else self._allow_list.find(version)
+        if record is None or version == record.name:
+            return None
+        return f"{record.name}, version {record.version}"
 
     def _models(self, records: Iterable[ModelRecord]) -> Sequence[Model]:
         return [Model(record, self._manifest_of(record)) for record in records]

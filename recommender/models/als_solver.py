@@ -1,0 +1,49 @@
+"""The compiled half step of alternating least squares."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba as nb
+import numpy as np
+
+_types: Any = nb.types  # numba's types are built at run time, untyped
+_INTS = _types.Array(nb.int32, 1, "C", readonly=True)
+_LONGS = _types.Array(nb.int64, 1, "C", readonly=True)
+_MATRIX = _types.Array(nb.float64, 2, "C", readonly=True)
+
+
+@nb.njit(nb.void(_LONGS, _INTS, _MATRIX, _MATRIX, _types.Array(nb.float64, 1, "C", readonly=True),
+                 nb.float64[:, ::1]), nogil=True, cache=True)
+def solve_rows(starts, others, vectors, common, penalties, solved):  # type: ignore[no-untyped-def]
+    """Solve (common + sum of v v' + penalty) x = sum of v for each row, by Cholesky."""
+    size = vectors.shape[1]
+    matrix = np.empty((size, size), np.float64)
+    for row in range(len(starts) - 1):
+        x = solved[row]
+        x[:] = 0.0
+        if starts[row] == starts[row + 1]:
+            continue
+        matrix[:] = common
+        for place in range(starts[row], starts[row + 1]):
+            v = vectors[others[place]]
+            for i in range(size):
+                x[i] += v[i]
+                for j in range(i + 1):
+                    matrix[i, j] += v[i] * v[j]
+        for i in range(size):
+            matrix[i, i] += penalties[row]
+        for i in range(size):
+            for j in range(i + 1):
+                rest = matrix[i, j]
+                for m in range(j):
+                    rest -= matrix[i, m] * matrix[j, m]
+                matrix[i, j] = np.sqrt(rest) if i == j else rest / matrix[j, j]
+        for i in range(size):
+            for m in range(i):
+                x[i] -= matrix[i, m] * x[m]
+            x[i] /= matrix[i, i]
+        for i in range(size - 1, -1, -1):
+            for m in range(i + 1, size):
+                x[i] -= matrix[m, i] * x[m]
+            x[i] /= matrix[i, i]
