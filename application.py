@@ -18,6 +18,7 @@ from flask import Flask
 from adapters.json_log import configure_json_log
 from adapters.outputs import OutputFolder
 from adapters.response_log import SqlResponseLog
+from adapters.response_rows import answered_records
 from adapters.session_secret import open_session_secret
 from adapters.telemetry import PrometheusTelemetry
 from answers_composition import open_answer_publisher
@@ -59,6 +60,7 @@ from web.turns import PatientAuditLog, PatientOutbox, Turns, patiently
 from workers.answer_publisher import AnswerPublisher
 from workers.audit import AuditJob, DroppedAnswers
 from workers.bus_watch import BusWatch
+from workers.exposures import ExposureCount
 from workers.foreign_changes import ForeignChanges
 from workers.ingest import INGEST, IngestWorker, offsets_group
 from workers.job_runs import JobRuns
@@ -290,6 +292,7 @@ def _scheduler(parts: _Parts, foreign: ForeignChanges, runs: JobRuns,
         "retrain": lambda: parts.retrainer.request("schedule", "scheduler"),
         "snapshot": parts.snapshot.run,
         "audit": parts.audit.run,
+        "exposures": _exposures(parts),
         "retention": _retention(settings, side).run,
         "trim_outbox": open_outbox_trim(settings, side, parts.events.engine, parts.telemetry).run,
         "trim_store": open_store_trim(
@@ -309,13 +312,25 @@ def _scheduler(parts: _Parts, foreign: ForeignChanges, runs: JobRuns,
     records = side.allow_list.records()
     last_ms = records[0].created_at_ms if records else None
     delays = {"retrain": first_delay_s(last_ms, now_ms(), settings.retrain_interval_s),
-              "traffic": 0.0, "audit": min(_FIRST_AUDIT_S, settings.audit_interval_s)}
+              "traffic": 0.0, "exposures": 0.0,
+              "audit": min(_FIRST_AUDIT_S, settings.audit_interval_s)}
     intervals = {"retrain_interval_s": settings.retrain_interval_s,
                  "snapshot_interval_s": settings.snapshot_interval_s,
                  "canary_judging_interval_s": settings.canary_judging_interval_s,
                  "drift_interval_s": settings.drift_interval_s,
-                 "audit_interval_s": settings.audit_interval_s}
+                 "audit_interval_s": settings.audit_interval_s,
+                 "exposure_interval_s": settings.exposure_interval_s}
     return build_scheduler(actions, intervals, delays, runs=runs)
+
+
+def _exposures(parts: _Parts) -> Callable[[], object]:
+    """The job that counts what was shown; nothing to do when no reranker asks."""
+    if not parts.reranking.chain.reads_exposures:
+        return lambda: None
+    engine = parts.responses.engine
+    count = ExposureCount(lambda after: answered_records(engine, after=after),
+                          parts.reranking.board, parts.settings.exposure_half_life_s, now_ms)
+    return count.run
 
 
 def _child(*arguments: str) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from clock import now_ms
 from commands.event_lines import open_lines, write_events
 from commands.outcome import emit, instant, json_option
 from commands.progress import Progress, progress_for, silent
+from commands.simulate_loop import command as loop
 from recommender.ports import Catalogue, EventStore, Imports
 from recommender.simulate import WorldSpec, simulate_world
 
@@ -74,7 +75,7 @@ def _begun(spec: WorldSpec) -> str:
     return f"{spec.world_id}:begun"
 
 
-@click.command("simulate")
+@click.group("simulate", invoke_without_command=True)
 @click.option("--seed", default=_DEMO.seed, show_default=True, help="Another world a seed.")
 @click.option("--movies", default=_DEMO.n_movies, show_default=True, help="Films.")
 @click.option("--users", default=_DEMO.n_users, show_default=True, help="People.")
@@ -85,11 +86,14 @@ def _begun(spec: WorldSpec) -> str:
               help="Write the events here (JSON lines, .gz compresses; - is standard output) "
               "and leave the store alone.")
 @json_option
+@click.pass_context
 def command(
-    seed: int, movies: int, users: int, events: int, days: int, end: str, out: Path | None,
-    as_json: bool,
+    context: click.Context, seed: int, movies: int, users: int, events: int, days: int, end: str,
+    out: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Make up films, people, ratings and watches; the same numbers give the same world."""
+    if context.invoked_subcommand is not None:
+        return
     spec = WorldSpec(seed, movies, users, events, days, instant(end, "--end"))
     if out is not None:
         world = simulate_world(spec)
@@ -112,3 +116,6 @@ def command(
         f"in {report.seconds:.1f} s"
     )
     emit(asdict(report), as_json, ["already in the store" if report.already_there else told])
+
+
+command.add_command(loop)

@@ -17,7 +17,17 @@ from web.identifiers import Identifiers
 from web.limits import AddressLimits
 from web.operations import RouteTable
 from web.pages import login, sessions
-from web.pages.admin import audit, erase, fairness, keys, loops, overview, settings, trace
+from web.pages.admin import (
+    audit,
+    erase,
+    fairness,
+    keys,
+    loop_simulation,
+    loops,
+    overview,
+    settings,
+    trace,
+)
 from web.pages.admin import events as admin_events
 from web.pages.admin import models as admin_models
 from web.pages.frame import Frame
@@ -43,6 +53,7 @@ TOPICS: tuple[Register, ...] = (
     admin_models.register,
     fairness.register,
     loops.register,
+    loop_simulation.register,
     admin_events.register,
     trace.register,
     keys.register,

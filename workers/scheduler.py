@@ -41,6 +41,7 @@ JOBS = (
     Job("queue_gauges", interval=1.0, misfire_grace_s=5, quiet=True),
     Job("foreign_changes", interval=1.0, misfire_grace_s=5, quiet=True),
     Job("cards", interval=5.0, misfire_grace_s=5, quiet=True),
+    Job("exposures", interval="exposure_interval_s", misfire_grace_s=30, quiet=True),
     Job("drift", interval="drift_interval_s", misfire_grace_s=600),
     Job("rollout_watch", interval=1.0, misfire_grace_s=5, quiet=True),
     Job("experiment_judge", interval="canary_judging_interval_s", misfire_grace_s=30, quiet=True),
