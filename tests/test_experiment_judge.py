@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import orjson
 import pytest
+from fastavro.validation import validate
 
 from recommender.experiments.rollout import RolloutEnd, Strategy
 from recommender.types import Event, EventType, ModelStatus
@@ -15,6 +17,7 @@ from tests.judge_world import CANDIDATE, STABLE, WINDOW_MS, JudgeWorld
 from workers.arm_records import first_sequence_since
 
 CLOSED_MS = WINDOW_MS + 120_000
+SCHEMA = Path(__file__).parent.parent / "schemas" / "ab-test-events.avsc"
 
 
 @pytest.fixture
@@ -169,14 +172,15 @@ def test_assignments_and_decisions_are_published_once(world: JudgeWorld) -> None
     world.topics.down = False
     world.look_after(60_000)
     told = [orjson.loads(message.value) for message in world.topics.published]
-    assigned = [one for one in told if one["type"] == "assignment"]
+    assigned = [one for one in told if one["kind"] == "assignment"]
     assert len(assigned) == len({one["user_id"] for one in assigned}) == 400
-    assert {one["variant"]: one["model_version"] for one in assigned} == {
+    assert {one["variant"]: one["details"]["model_version"] for one in assigned} == {
         "A": STABLE, "B": CANDIDATE}
-    decided = [one for one in told if one["type"] == "decision"]
-    assert [one["outcome"] for one in decided] == [None, "rolled_back"]
+    decided = [one for one in told if one["kind"] == "decision"]
+    assert [one["decision"] for one in decided] == ["runs", "rolled_back"]
     assert len({one["event_id"] for one in told}) == len(told)
-    assert all(one["timestamp"] == one["ts"] for one in told)
+    schema = json.loads(SCHEMA.read_text())
+    assert all(validate(one, schema, strict=True) for one in told)
 
 
 def test_online_success_counts_closed_windows_by_model(world: JudgeWorld) -> None:

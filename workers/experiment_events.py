@@ -40,11 +40,15 @@ class ExperimentEvents:
 
     def decided(self, rollout: Rollout) -> None:
         """A rollout was begun, moved or ended."""
+        outcome = None if rollout.outcome is None else rollout.outcome.value
         self._add("decision", rollout.name, f"{rollout.revision}", rollout, {
-            "strategy": rollout.strategy.value, "percentage": rollout.candidate_percentage,
-            "stable_version": rollout.stable, "candidate_version": rollout.candidate,
-            "outcome": None if rollout.outcome is None else rollout.outcome.value,
-            "actor": rollout.changed_by, "reason": rollout.reason,
+            "decision": outcome or "runs",
+            "details": {
+                "strategy": rollout.strategy.value,
+                "percentage": f"{rollout.candidate_percentage:g}",
+                "stable_version": rollout.stable, "candidate_version": rollout.candidate,
+                "actor": rollout.changed_by, "reason": rollout.reason,
+            },
         })
 
     def assigned(self, rollout: Rollout, users: Iterable[tuple[str, str]]) -> None:
@@ -52,7 +56,9 @@ class ExperimentEvents:
         for user_id, arm in users:
             self._add("assignment", user_id, f"{user_id}/{arm}", rollout, {
                 "user_id": user_id, "variant": arm,
-                "model_version": rollout.candidate if arm == CANDIDATE_ARM else rollout.stable,
+                "details": {
+                    "model_version": rollout.candidate if arm == CANDIDATE_ARM else rollout.stable,
+                },
             })
 
     def publish(self) -> int:
@@ -78,7 +84,8 @@ class ExperimentEvents:
         text = f"{kind}/{rollout.name}/{what}"
         at_ms = self._clock()
         event_id = hashlib.sha256(text.encode()).hexdigest()[:32]
-        value = {"event_id": event_id, "schema_version": 1, "type": kind,
-                 "experiment": rollout.name, "timestamp": at_ms, "ts": at_ms, **fields}
+        # The fields of schemas/ab-test-events.avsc.
+        value = {"event_id": event_id, "kind": kind, "experiment": rollout.name,
+                 "user_id": None, "variant": None, "decision": None, "timestamp": at_ms, **fields}
         with self._lock:
             self._waiting.append(Message(AB_TEST_EVENTS, key, orjson.dumps(value)))
