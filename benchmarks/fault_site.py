@@ -29,6 +29,7 @@ PARTITIONS = 4
 _AT_ONCE = 5_000
 _CLOCK_AHEAD_MS = 2 * 3_600_000
 
+_IS_EVENT = outbox.c.topic.in_(EVENT_TOPICS)
 
 @dataclass(frozen=True, slots=True)
 class Found:
@@ -149,11 +150,12 @@ class FaultSite:
             consumer.close()
 
     def stored(self) -> int:
-        """Rows of the outbox."""
+        """Events in the outbox, which holds what trainings tell too."""
         engine = self.engine("log")
         try:
             with engine.connect() as connection:
-                return connection.execute(select(func.count()).select_from(outbox)).scalar_one()
+                count = select(func.count()).select_from(outbox)
+                return connection.execute(count.where(_IS_EVENT)).scalar_one()
         finally:
             engine.dispose()
 
@@ -163,8 +165,9 @@ class FaultSite:
             with engine.connect() as connection:
                 c = outbox.c
                 query = select(c.topic, c.sequence, c.key, c.value, c.accepted_at_ms)
-                return [Record(topic, 0, at, key, value, ms) for topic, at, key, value, ms
-                        in connection.execute(query.order_by(c.sequence))]
+                rows = connection.execute(query.where(_IS_EVENT).order_by(c.sequence))
+                return [Record(topic, 0, at, key, value, ms)
+                        for topic, at, key, value, ms in rows]
         finally:
             engine.dispose()
 
