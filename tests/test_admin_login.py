@@ -11,10 +11,11 @@ from tests.admin_desk import Desk, logged_in, token_of
 from web.operations import Who
 
 PAGES = ["/admin", "/admin/models", "/admin/events", "/admin/events/dead-letters", "/admin/trace",
-         "/admin/keys", "/admin/settings", "/admin/audit"]
+         "/admin/keys", "/admin/settings", "/admin/audit", "/admin/erase", "/admin/fairness",
+         "/admin/loops", "/admin/loop-simulation"]
 ACTS = ["/admin/models/retrain", "/admin/models/switch", "/admin/models/rollback",
         "/admin/events/dead-letters/requeue", "/admin/events/dead-letters/requeue-matching",
-        "/admin/keys", "/admin/keys/rotate", "/admin/keys/revoke"]
+        "/admin/keys", "/admin/keys/rotate", "/admin/keys/revoke", "/admin/erase"]
 
 
 @pytest.fixture

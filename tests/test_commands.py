@@ -289,7 +289,7 @@ def test_answers_are_exported_as_others_read_them(
     assert json.loads(lines[0]) == {
         "request_id": "r0", "user_id": "u1", "item_ids": ["m2", "m1"], "variant": "A",
         "model_version": "v1", "is_personalized": True, "latency_ms": 1.5, "status": 200,
-        "timestamp": 5,
+        "timestamp": 5, "propensities": None,
     }  # fmt: skip
 
 

@@ -17,8 +17,9 @@ import pytest
 
 from benchmarks.durability import measure
 from benchmarks.program import SERVE, Answer, Program, alive, children, send
-from commands.training_run import RETRAIN_LEASE, SNAPSHOT_LEASE
+from commands.training_run import RETRAIN_LEASE
 from tests.running_server import Home, prepared_home, soon
+from workers.snapshot_lease import SNAPSHOT_LEASE
 
 LOST_MS = 100  # what docs/adr says kill -9 can lose of the traces, and the write itself
 WRITE_MS = 100
