@@ -81,7 +81,7 @@ def replay(data: DataSet, name: str) -> Replayed:
         user, film = int(owners[entry]), int(whole.items[entry])
         live = _encoded(taken[user], rated[user])
         then = frozen[user]
-        known = EncodedUser(then.history, then.rated, live.seen, None, then.is_new)
+        known = EncodedUser(then.history, then.sources, live.seen, None, then.is_new)
         for side, encoded in enumerate((live, known)):
             ids = recommend_encoded(bundle, encoded, _OPTIONS).item_ids
             wanted = whole.item_ids[film]

@@ -13,7 +13,7 @@ from recommender.models.content import fit_content, words_of
 from recommender.models.model import Model
 from recommender.models.popularity import PopularityModel
 from recommender.ranking import Neighbours
-from recommender.reasons import Reason, ReasonKind, reasons_of
+from recommender.reasons import Reason, reasons_of
 from recommender.rerank.features import ItemFeatures, features_of
 from recommender.types import Movie
 
@@ -58,8 +58,8 @@ class ModelBundle:
     model: ranks by history. popularity: users per film. catalogue: see `CatalogueTables`.
     watermark_ms: time of the newest entry it was fitted on, UTC ms.
     index: item id -> index; title_words: word -> indexes of films; genre_index: genre in lower
-        case -> row; because_rated, because_watched: the reason that each film is when it was
-        rated or watched; features: what rerankers read. All of them are rebuilt on load.
+        case -> row; because: the two reasons of `reasons_of`, by film; features: what rerankers
+        read. All of them are rebuilt on load.
     """
 
     name: str
@@ -73,8 +73,7 @@ class ModelBundle:
     index: Mapping[str, int] = field(init=False, repr=False)
     title_words: Mapping[str, tuple[int, ...]] = field(init=False, repr=False)
     genre_index: Mapping[str, int] = field(init=False, repr=False)
-    because_rated: tuple[Reason, ...] = field(init=False, repr=False)
-    because_watched: tuple[Reason, ...] = field(init=False, repr=False)
+    because: tuple[Reason, ...] = field(init=False, repr=False)
     features: ItemFeatures = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -87,8 +86,7 @@ class ModelBundle:
             "index": {item_id: i for i, item_id in enumerate(self.item_ids)},
             "title_words": {word: tuple(films) for word, films in words.items()},
             "genre_index": {g.casefold(): i for i, g in enumerate(self.catalogue.genres)},
-            "because_rated": reasons_of(ReasonKind.BECAUSE_YOU_RATED, self.item_ids),
-            "because_watched": reasons_of(ReasonKind.BECAUSE_YOU_WATCHED, self.item_ids),
+            "because": reasons_of(self.item_ids),
             "features": features_of(self.popularity.counts, self.catalogue.genre_masks,
                                     self.catalogue.content),
         }

@@ -7,7 +7,7 @@ request waits. It holds no interpreter lock while it runs.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, NamedTuple
 
 import numba as nb
 import numpy as np
@@ -24,8 +24,7 @@ SMALLEST_DECAY = 2e-3
 """Entries whose decay is below it are left out: HR and NDCG on ML-1M keep their four digits."""
 
 
-@dataclass(frozen=True, eq=False)
-class Ranked:
+class Ranked(NamedTuple):
     """A list of films, best first; only scores above zero.
 
     items: int32 of shape (n,). scores: float32 of shape (n,).
@@ -172,4 +171,4 @@ def rank_by_neighbours(
         return Ranked(np.zeros(0, np.int32), np.zeros(0, np.float32), np.zeros(0, np.int32))
     found = _rank(history, weights, decay, neighbours.starts, neighbours.items,
                   neighbours.weights, factor, excluded, mask, k)
-    return Ranked(*cast("tuple[Int32s, Float32s, Int32s]", found))
+    return Ranked(*found)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import StrEnum
-from typing import NamedTuple
+
+import orjson
 
 
 class ReasonKind(StrEnum):
@@ -17,17 +18,43 @@ class ReasonKind(StrEnum):
     SIMILAR_CONTENT = "similar_content"
     NEW = "new"
 
-    # Enum's own is a Python function, and a reason is looked up for each film shown.
-    __hash__ = str.__hash__
+
+class Reason:
+    """A kind, and the films of the user's own history that led to it. Immutable.
+
+    `text` is the reason as JSON; it is made once, since lists share reasons.
+    """
+
+    __slots__ = ("item_ids", "kind", "text")
+    text: bytes
+
+    def __init__(self, kind: ReasonKind, item_ids: tuple[str, ...] = ()) -> None:
+        self.kind = kind
+        self.item_ids = item_ids
+
+    def __getattr__(self, name: str) -> bytes:
+        # Reached once a reason, for the text that is not there yet: later looks cost no call.
+        if name != "text":
+            raise AttributeError(name)
+        self.text = orjson.dumps({"kind": self.kind, "item_ids": self.item_ids})
+        return self.text
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Reason):
+            return NotImplemented
+        return (self.kind, self.item_ids) == (other.kind, other.item_ids)
+
+    def __hash__(self) -> int:
+        return hash((self.kind, self.item_ids))
+
+    def __repr__(self) -> str:
+        return f"Reason({self.kind!r}, {self.item_ids!r})"
 
 
-class Reason(NamedTuple):
-    """A kind, and the films of the user's own history that led to it."""
+def reasons_of(item_ids: Iterable[str]) -> tuple[Reason, ...]:
+    """Two for each film, to be shared by all lists that name it: that it was watched, or rated.
 
-    kind: ReasonKind
-    item_ids: tuple[str, ...] = ()
-
-
-def reasons_of(kind: ReasonKind, item_ids: Iterable[str]) -> tuple[Reason, ...]:
-    """One reason for each film, to be shared by all lists that name it."""
-    return tuple(Reason(kind, (item_id,)) for item_id in item_ids)
+    Those of film i are number 2 i and 2 i + 1.
+    """
+    return tuple(Reason(kind, (item_id,)) for item_id in item_ids
+                 for kind in (ReasonKind.BECAUSE_YOU_WATCHED, ReasonKind.BECAUSE_YOU_RATED))

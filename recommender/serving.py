@@ -39,6 +39,9 @@ __all__ = [
 ]
 
 
+_WITHOUT_SOURCE = {kind: Reason(kind) for kind in ReasonKind}
+
+
 class Fallback(StrEnum):
     """Why a list is not all the model's. NO_MODEL is given by the web alone."""
 
@@ -108,14 +111,15 @@ class Recommendation(NamedTuple):
 class EncodedUser:
     """A history in terms of one bundle. May be kept under (bundle, history version).
 
-    history: the films that the bundle knows. rated: for each of them whether it was rated.
-    seen: int32, film indexes never shown. taste: float32 of shape (n_genres,), favourite genres
-    by what was viewed and searched, for users without a known film, else None.
+    history: the films that the bundle knows. sources: for each of them the index in the bundle's
+    `because` of the reason that it is. seen: int32, film indexes never shown. taste: float32 of
+    shape (n_genres,), favourite genres by what was viewed and searched, for users without a known
+    film, else None.
     is_new: nothing was ever rated or watched.
     """
 
     history: EncodedHistory
-    rated: tuple[bool, ...]
+    sources: tuple[int, ...]
     seen: Int32s
     taste: Float32s | None
     is_new: bool
@@ -129,7 +133,7 @@ def encode(bundle: ModelBundle, history: History) -> EncodedUser:
     user = encode_entries(items, np.array(folded.ratings, np.float32))
     if len(user.seen):
         return user
-    return EncodedUser(user.history, user.rated, user.seen, taste_of_browsing(bundle, history),
+    return EncodedUser(user.history, user.sources, user.seen, taste_of_browsing(bundle, history),
                        user.is_new)
 
 
@@ -145,7 +149,8 @@ def encode_entries(items: Int32s, ratings: Float32s) -> EncodedUser:
     if not known.all():
         items, ratings = items[known], ratings[known]
     history = EncodedHistory(items, preference_weights(ratings))
-    return EncodedUser(history, tuple((~np.isnan(ratings)).tolist()), items, None, is_new)
+    sources = tuple((2 * items + ~np.isnan(ratings)).tolist())
+    return EncodedUser(history, sources, items, None, is_new)
 
 
 def without_history(user: EncodedUser) -> EncodedUser:
@@ -252,11 +257,11 @@ def _reasons(bundle: ModelBundle, user: EncodedUser, ranked: Ranked,
              otherwise: ReasonKind) -> list[Reason]:
     """For each film the entry of the history that led to it; `otherwise` where none did."""
     positions = ranked.because.tolist()
-    sources, rated = user.history.items, user.rated
+    sources = user.sources
     if otherwise is ReasonKind.SIMILAR_CONTENT:
         ids = bundle.item_ids
-        return [Reason(otherwise, (ids[sources[at]],) if at >= 0 else ()) for at in positions]
-    by_rating, by_watching = bundle.because_rated, bundle.because_watched
-    rest = Reason(otherwise)
-    return [rest if at < 0 else by_rating[sources[at]] if rated[at] else by_watching[sources[at]]
-            for at in positions]
+        return [Reason(otherwise, (ids[sources[at] // 2],) if at >= 0 else ())
+                for at in positions]
+    because = bundle.because
+    rest = _WITHOUT_SOURCE[otherwise]
+    return [because[sources[at]] if at >= 0 else rest for at in positions]

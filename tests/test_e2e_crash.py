@@ -73,7 +73,8 @@ def waiting_training(home: Home, program: Program) -> int:
     asked = program.ask("POST", "/models/retrain", headers=home.admin)
     assert asked.status == 202
     soon(lambda: "taking a snapshot" in str(
-        program.ask("GET", "/models", headers=home.admin).json()["retrain"]["progress"]))
+        program.ask("GET", "/models", headers=home.admin).json()["retrain"]["progress"]),
+        within_s=60.0)
     (child,) = children(program.workers()[0])
     return child
 

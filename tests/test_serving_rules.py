@@ -12,6 +12,7 @@ from recommender.interactions import interactions_from_events
 from recommender.models import MODELS
 from recommender.serving import (
     Fallback,
+    Reason,
     ReasonKind,
     RecommendOptions,
     SimilarBy,
@@ -94,7 +95,7 @@ def test_reasons_tell_rated_from_watched_films():
                                  ("watch", None, ReasonKind.BECAUSE_YOU_WATCHED)):
         answer = recommend(BUNDLE, history(entry("f3", kind, rating)), RecommendOptions(k=3))
         assert answer.is_personalized and answer.fallback is None
-        assert set(answer.reasons) == {(reason, ("f3",))}
+        assert set(answer.reasons) == {Reason(reason, ("f3",))}
 
 
 def test_the_model_stays_within_the_half_that_a_user_likes():
@@ -158,7 +159,7 @@ def test_a_genre_asked_for_is_named_as_the_reason():
 def test_a_history_of_films_that_nobody_else_took_is_answered_by_content():
     answer = recommend(BUNDLE, history(entry("new1")), RecommendOptions(k=5))
     assert answer.fallback is Fallback.SHORT_LIST and answer.is_personalized
-    assert set(answer.reasons) == {(ReasonKind.SIMILAR_CONTENT, ("new1",))}
+    assert set(answer.reasons) == {Reason(ReasonKind.SIMILAR_CONTENT, ("new1",))}
     assert set(ids(answer)) <= COMEDIES
 
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 import orjson
 from pydantic import BaseModel
 
 from recommender.answer_text import AnswerText
-from recommender.reasons import Reason
 from recommender.serving import Recommendation, RecommendOptions
 from web.services import Configuration
 
@@ -68,7 +66,8 @@ class RecommendAnswer(BaseModel):
 
 
 _FILMS_MAX = 100
-_RANKS = tuple(b'%s{"rank":%d,' % (b"," if rank > 1 else b"", rank)
+_REASON = b',"reason":'
+_RANKS = tuple(b'%s{"rank":%d,' % (b"}," if rank > 1 else b"", rank)
                for rank in range(1, _FILMS_MAX + 1))
 
 
@@ -106,10 +105,10 @@ def encode_answer(
     # Ids are drawn from [A-Za-z0-9._:-] at the door: nothing in them needs escaping.
     parts = [b'{"user_id":"%s","k":%d,"recommendations":[' % (user_id.encode(), k)]
     for rank, item_id, reason in zip(_RANKS, item_ids, reasons, strict=False):
-        parts += (rank, cards[item_id], _encode_reason(reason))
+        parts += (rank, cards[item_id], _REASON, reason.text)
     parts.append(
-        b'],"variant":"%s","is_personalized":%s,"fallback":%s,"provenance":{"request_id":"' % (
-            variant.encode(), b"true" if is_personalized else b"false",
+        b'%s],"variant":"%s","is_personalized":%s,"fallback":%s,"provenance":{"request_id":"' % (
+            b"}" if item_ids else b"", variant.encode(), b"true" if is_personalized else b"false",
             b"null" if fallback is None else b'"%s"' % fallback.encode()))
     drawn = b"" if propensities is None else b',"propensities":%s' % orjson.dumps(propensities)
     between = b'",%s%s%s,"history_version":%d,"generated_at":"' % (
@@ -144,8 +143,3 @@ def origin_of(configuration: Configuration | None) -> Origin:
         "rerank": (configuration and dict(configuration.chain.strengths)) or None,
     }
     return Origin(served.version_id if served else "", orjson.dumps(members)[1:-1])
-
-
-@lru_cache(maxsize=16_384)
-def _encode_reason(reason: Reason) -> bytes:
-    return b',"reason":%s}' % orjson.dumps({"kind": reason.kind, "item_ids": reason.item_ids})

@@ -11,7 +11,7 @@ All in one file: numba's cache looks at the file of a kernel, not at those of wh
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 import numba as nb
 import numpy as np
@@ -22,6 +22,7 @@ from recommender.ranking import NO_MASK, NO_SOURCE, SMALLEST_DECAY, Ranked
 
 EVIDENCE = np.float32(1e-3)
 """e: what stands for no evidence at all."""
+BUCKETS = 512
 
 
 @nb.njit(nogil=True, cache=True)
@@ -101,30 +102,55 @@ def _largest(values, k):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(nogil=True, cache=True)
-def _keep_most_similar(similarity, found, n_found, histories):  # type: ignore[no-untyped-def]
-    """Move those that count to the front of `found`; returns how many, at most `histories`.
+def _most_similar(similarity, found, n_found, histories):  # type: ignore[no-untyped-def]
+    """The places in `found` of at most `histories` users, the most similar, in ascending order.
 
-    Of equally similar ones the first are kept.
+    Of equally similar ones the first are kept. Counted into buckets first, so that only those of
+    one bucket have to be compared with each other.
     """
     if n_found <= histories:
-        return n_found
+        return np.arange(n_found)
     sizes = np.empty(n_found, np.float32)
+    most = np.float32(0.0)
     for at in range(n_found):
-        sizes[at] = similarity[found[at]]
-    least = _largest(sizes, histories - 1)
+        sizes[at] = similarity[2 * nb.uint32(found[at])]
+        most = max(most, sizes[at])
+    per_bucket = np.float32(BUCKETS - 1) / most
+    counts = np.zeros(BUCKETS, np.int32)
+    for at in range(n_found):
+        counts[nb.uint32(sizes[at] * per_bucket)] += 1
+    last, above = BUCKETS - 1, 0  # the bucket that is kept in part, those kept of higher ones
+    while above + counts[last] < histories:
+        above += counts[last]
+        last -= 1
+    disputed, n_disputed = np.empty(counts[last], np.float32), 0
+    for at in range(n_found):
+        if nb.uint32(sizes[at] * per_bucket) == last:
+            disputed[n_disputed] = sizes[at]
+            n_disputed += 1
+    least = _largest(disputed, histories - above - 1)
     ties = histories  # how many of those that are just as similar as the last still count
     for at in range(n_found):
-        if similarity[found[at]] > least:
-            ties -= 1
-    n_kept = 0
+        ties -= sizes[at] > least
+    kept, n_kept = np.empty(histories, np.int64), 0
     for at in range(n_found):
-        size = similarity[found[at]]
-        if size > least or (size == least and ties > 0):
-            if size == least:
-                ties -= 1
-            found[n_kept] = found[at]
+        size = sizes[at]
+        if size >= least and (size > least or ties > 0):
+            ties -= size == least
+            kept[n_kept] = at
             n_kept += 1
-    return n_kept
+    return kept
+
+
+@nb.njit(nogil=True, cache=True)
+def _to_power(value, power):  # type: ignore[no-untyped-def]
+    """value ** power; whole powers by multiplication, a tenth of the time."""
+    if power != np.floor(power) or power > 8.0:
+        return np.float32(value ** power)
+    result = np.float32(1.0)
+    for _ in range(int(power)):
+        result *= value
+    return result
 
 
 @nb.njit(nogil=True, cache=True)
@@ -132,41 +158,68 @@ def _add_followers(history, weights, items, offsets, starts, users, places, rari
                    shifts, steps, back, histories, power, scores):
     """Add what lies next to the newest film in common in the most similar histories.
 
-    Returns the users whose histories count, in front of others, and the strength of each of these;
-    by user where its newest film in common lies, and the age of that film in `history`.
+    Returns the users whose histories count, and of each its strength, where its newest film in
+    common lies, and the age of that film in `history`. Place plus age is the same for all films in
+    common with a history that runs in step with `history`.
     """
-    n_users, far, n_found = len(offsets) - 1, len(shifts) - 1, 0
-    similarity = np.zeros(n_users, np.float32)
-    anchors = np.empty(n_users, np.int32)
-    since = np.empty(n_users, np.int32)
-    found = np.empty(n_users, np.int32)
-    for age in range(min(len(history), len(ages))):
+    n_users, n_ages, far = len(offsets) - 1, min(len(history), len(ages)), len(shifts) - 1
+    # Side by side, for both are needed at once: similarity and sum of each user.
+    sums = np.zeros(2 * n_users, np.int32)
+    similarity = sums.view(np.float32)
+    found, n_found = np.empty(n_users + 1, np.int32), nb.uint32(0)
+    counted = np.ones(far + 2, np.float32)  # a film by its shift plus 1; 1 for the first in common
+    counted[1:] = shifts
+    met = np.zeros(n_ages, np.int32)  # how many users were found up to each age
+    for age in range(n_ages):
         film = history[len(history) - 1 - age]
         weight = weights[len(history) - 1 - age] * ages[age] * rarity[film]
-        if weight <= 0.0:
-            continue
-        for at in range(starts[film], starts[film + 1]):
-            user = nb.uint32(users[at])
-            if similarity[user] == 0.0:
-                found[n_found] = user
-                n_found += 1
-                anchors[user] = places[at]
-                since[user] = age
-                similarity[user] = weight
-            else:
-                off = abs((anchors[user] - places[at]) - (age - since[user]))
-                similarity[user] += weight * shifts[min(off, far)]
-    n_kept = _keep_most_similar(similarity, found, n_found, histories)
+        if weight > 0.0:
+            for at in range(starts[film], starts[film + 1]):
+                # Without a branch: whether a user was met before cannot be foreseen.
+                one, two = nb.uint32(2 * users[at]), nb.uint32(2 * users[at] + 1)
+                so_far, sum_then, sum_now = similarity[one], sums[two], places[at] + age
+                is_new = so_far == 0.0
+                found[n_found] = users[at]
+                n_found += nb.uint32(is_new)
+                sum_then += nb.int32(is_new) * (sum_now - sum_then)
+                sums[two] = sum_then
+                off = min(abs(sum_then - sum_now), far) + 1
+                similarity[one] = so_far + weight * counted[nb.uint32(off * (1 - is_new))]
+        met[age] = n_found
+    kept = _most_similar(similarity, found, nb.int64(n_found), histories)
+    n_kept = len(kept)
+    similar = np.empty(n_kept, np.int32)
+    anchors = np.empty(n_kept, np.int32)
+    since = np.empty(n_kept, np.int32)
+    age = 0
+    for at in range(n_kept):
+        while kept[at] >= met[age]:
+            age += 1
+        similar[at] = found[kept[at]]
+        since[at] = age
+        anchors[at] = sums[2 * nb.uint32(similar[at]) + 1] - age
     strengths = np.empty(n_kept, np.float32)
     for at in range(n_kept):
-        user = found[at]
-        strengths[at] = similarity[user] ** power
-        anchor = anchors[user]
+        strengths[at] = _to_power(similarity[2 * nb.uint32(similar[at])], power)
+    for at in range(n_kept):
+        user, anchor = similar[at], anchors[at]
         for step in range(1, min(len(steps), offsets[user + 1] - anchor)):
             scores[nb.uint32(items[anchor + step])] += strengths[at] * steps[step]
         for step in range(1, min(len(back), anchor - offsets[user] + 1)):
             scores[nb.uint32(items[anchor - step])] += strengths[at] * back[step]
-    return found, strengths, anchors, since
+    return similar, strengths, anchors, since
+
+
+@nb.njit(nogil=True, cache=True)
+def _sum(values):  # type: ignore[no-untyped-def]
+    """In eight lanes, which do not wait for each other."""
+    lanes = np.zeros(8, np.float32)
+    for at in range(len(values)):
+        lanes[at & 7] += values[at]
+    total = np.float32(0.0)
+    for lane in range(8):
+        total += lanes[lane]
+    return total
 
 
 @nb.njit(nogil=True, cache=True)
@@ -228,16 +281,15 @@ def _rank(history, weights, excluded, allowed, k, factor,  # type: ignore[no-unt
     for place in range(len(excluded)):
         expected[excluded[place]] = 0.0
         followers[excluded[place]] = 0.0
-    total = np.float32(0.0)
-    for item in range(n_items):
-        total += followers[item]
+    total = _sum(followers)
     per_follower = np.float32(1.0 / total) if total > 0.0 else np.float32(0.0)
-    scores = np.zeros(n_items, np.float32)
+    scores = np.empty(n_items, np.float32)
     for item in range(n_items):
         c = max(expected[item], np.float32(0.0))
         s = followers[item] * per_follower
-        if has_logits or c > 0.0 or s > 0.0:
-            scores[item] = (c + EVIDENCE) * (c + EVIDENCE) * (s + EVIDENCE)
+        speaks = has_logits or c > 0.0 or s > 0.0
+        product = (c + EVIDENCE) * (c + EVIDENCE) * (s + EVIDENCE)
+        scores[item] = product if speaks else np.float32(0.0)
     logit_decayed = _decayed(weights, logit_decays)
     if has_logits:
         for place in range(len(excluded)):
@@ -249,22 +301,24 @@ def _rank(history, weights, excluded, allowed, k, factor,  # type: ignore[no-unt
     # What an entry gave: its share of c and of s, each times what the whole adds to log(score).
     slots = np.zeros(n_items, np.int32)  # place in the list from 1, 0 for films not in it
     worth = np.zeros(found, np.float32)
+    of_share = np.zeros(found, np.float32)
     parts = np.zeros((len(ages), found), np.float32)
     for slot in range(found):
         slots[top[slot]] = slot + 1
+        s = followers[top[slot]] * per_follower
+        if s > 0.0:
+            of_share[slot] = per_follower * np.log(np.float32(1.0) + s / EVIDENCE) / s
         c = expected[top[slot]]
         if c > 0.0:
             worth[slot] = np.float32(2.0) * np.log(np.float32(1.0) + c / EVIDENCE) / c
     for at in range(len(strengths)):
         user = similar[at]
-        anchor, start, end = anchors[user], offsets[user], offsets[user + 1]
+        anchor, start, end = anchors[at], offsets[user], offsets[user + 1]
         for place in range(max(start, anchor - len(back) + 1), min(end, anchor + len(steps))):
             slot = slots[nb.uint32(items[place])] - 1
             if slot >= 0 and place != anchor:
-                s = followers[top[slot]] * per_follower
                 given = steps[place - anchor] if place > anchor else back[anchor - place]
-                parts[since[user], slot] += (strengths[at] * given * per_follower
-                                             * np.log(np.float32(1.0) + s / EVIDENCE) / s)
+                parts[since[at], slot] += strengths[at] * given * of_share[slot]
     because = np.empty(found, np.int32)
     for slot in range(found):
         because[slot] = NO_SOURCE
@@ -322,4 +376,4 @@ def rank_sequence(history: Int32s, weights: Float32s, blocks: Blocks, index: His
         index.ages, index.shifts, index.steps, index.back, index.histories, index.power,
         logits.decays, logits.rows, logits.bias,
     )
-    return Ranked(*cast("tuple[Int32s, Float32s, Int32s]", found))
+    return Ranked(*found)
