@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 
 import orjson
 
@@ -19,36 +21,17 @@ class ReasonKind(StrEnum):
     NEW = "new"
 
 
+@dataclass(frozen=True)
 class Reason:
-    """A kind, and the films of the user's own history that led to it. Immutable.
+    """A kind, and the films of the user's own history that led to it."""
 
-    `text` is the reason as JSON; it is made once, since lists share reasons.
-    """
+    kind: ReasonKind
+    item_ids: tuple[str, ...] = ()
 
-    __slots__ = ("item_ids", "kind", "text")
-    text: bytes
-
-    def __init__(self, kind: ReasonKind, item_ids: tuple[str, ...] = ()) -> None:
-        self.kind = kind
-        self.item_ids = item_ids
-
-    def __getattr__(self, name: str) -> bytes:
-        # Reached once a reason, for the text that is not there yet: later looks cost no call.
-        if name != "text":
-            raise AttributeError(name)
-        self.text = orjson.dumps({"kind": self.kind, "item_ids": self.item_ids})
-        return self.text
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Reason):
-            return NotImplemented
-        return (self.kind, self.item_ids) == (other.kind, other.item_ids)
-
-    def __hash__(self) -> int:
-        return hash((self.kind, self.item_ids))
-
-    def __repr__(self) -> str:
-        return f"Reason({self.kind!r}, {self.item_ids!r})"
+    @cached_property
+    def text(self) -> bytes:
+        """As JSON; made once, since lists share reasons."""
+        return orjson.dumps({"kind": self.kind, "item_ids": self.item_ids})
 
 
 def reasons_of(item_ids: Iterable[str]) -> tuple[Reason, ...]:

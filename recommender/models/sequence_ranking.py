@@ -23,6 +23,7 @@ from recommender.ranking import NO_MASK, NO_SOURCE, SMALLEST_DECAY, Ranked
 EVIDENCE = np.float32(1e-3)
 """e: what stands for no evidence at all."""
 BUCKETS = 512
+"""By similarity, of equal width: enough that few users share the one where the choice ends."""
 
 
 @nb.njit(nogil=True, cache=True)
@@ -191,6 +192,7 @@ def _add_followers(history, weights, items, offsets, starts, users, places, rari
     similar = np.empty(n_kept, np.int32)
     anchors = np.empty(n_kept, np.int32)
     since = np.empty(n_kept, np.int32)
+    strengths = np.empty(n_kept, np.float32)
     age = 0
     for at in range(n_kept):
         while kept[at] >= met[age]:
@@ -198,8 +200,6 @@ def _add_followers(history, weights, items, offsets, starts, users, places, rari
         similar[at] = found[kept[at]]
         since[at] = age
         anchors[at] = sums[2 * nb.uint32(similar[at]) + 1] - age
-    strengths = np.empty(n_kept, np.float32)
-    for at in range(n_kept):
         strengths[at] = _to_power(similarity[2 * nb.uint32(similar[at])], power)
     for at in range(n_kept):
         user, anchor = similar[at], anchors[at]
