@@ -36,7 +36,6 @@ from experiments_composition import ExperimentSide, open_experiments
 from recommender.bundle import ModelBundle
 from recommender.errors import ModelRefused
 from recommender.kept import KeptUsers
-from recommender.ports import ApiKeys, Catalogue
 from recommender.serving import EncodedUser, similar
 from recommender.serving_configuration import Reranking
 from recommender.serving_state import ServedModel, ServingState
@@ -56,7 +55,6 @@ from web.recommendation_answer import EncodedAnswer
 from web.request_context import add_request_id
 from web.services import Services, WebOptions
 from web.surface import Register
-from web.turns import PatientAuditLog, PatientOutbox, Turns, patiently
 from workers.answer_publisher import AnswerPublisher
 from workers.audit import AuditJob, DroppedAnswers
 from workers.bus_watch import BusWatch
@@ -65,6 +63,7 @@ from workers.foreign_changes import ForeignChanges
 from workers.ingest import INGEST, IngestWorker, offsets_group
 from workers.job_runs import JobRuns
 from workers.model_watch import ModelWatch
+from workers.processor import OneProcessor
 from workers.program_state import Workers
 from workers.queue_gauges import QueueGauges
 from workers.relay import RelayWorker
@@ -157,15 +156,15 @@ class _Parts:
     kept: KeptUsers[EncodedUser, EncodedAnswer]
     load: Callable[[str], History]
     cards: Cards
-    turns: Turns
     reranking: Reranking
     experiments: ExperimentSide
 
 
-def compose(settings: Settings, further_topics: Iterable[Register] = ()) -> Application:
+def compose(settings: Settings, further_topics: Iterable[Register] = (),
+            processor: OneProcessor | None = None) -> Application:
     """Build the program; nothing runs yet but the writing threads of the two logs.
 
-    `further_topics` add routes.
+    `further_topics` add routes; `processor` is reviewed when the process is confined to one.
 
     Raises:
         InvalidField: the settings name an unknown reranker.
@@ -177,7 +176,7 @@ def compose(settings: Settings, further_topics: Iterable[Register] = ()) -> Appl
     foreign = ForeignChanges(parts.side.store, parts.kept.forget, parts.kept.forget_all,
                              parts.responses.forget_texts)
     ingest, runs, traffic = _ingest(parts, foreign), JobRuns(now_ms), TrafficHistory()
-    scheduler = _scheduler(parts, foreign, runs, traffic)
+    scheduler = _scheduler(parts, foreign, runs, traffic, processor)
     program = Workers(ingest, scheduler, runs, parts.responses, parts.retrainer.status,
                       parts.watch.refused, traffic, now_ms)
     return Application(
@@ -195,10 +194,7 @@ def _open(settings: Settings) -> _Parts:
     cards.refresh()
     events = open_events(settings)
     refuse_to_leave_events(events, lambda log: side.store.offsets(offsets_group(INGEST, log)))
-    turns = Turns(settings.request_body_max_bytes)
     load, newest_version = side.store.history, side.store.history_version
-    if side.remote:
-        load, newest_version = turns.patient(load), turns.patient(newest_version)
     responses, watch = open_response_log(settings), _model_watch(settings, side, state, telemetry)
     dropped = DroppedAnswers(responses.dropped, 1000 * settings.audit_window_s)
     reranking = reranking_of(settings, now_ms)
@@ -211,23 +207,18 @@ def _open(settings: Settings) -> _Parts:
         SnapshotJob(_child("snapshot", "--json"), settings.training_timeout_s),
         AuditJob(_child("audit", "--json"), settings.audit_timeout_s, dropped, telemetry, now_ms),
         KeptUsers(load, settings.kept_users_max, newest_version if settings.replicas > 1 else None),
-        load, cards, turns, reranking,
+        load, cards, reranking,
         open_experiments(settings, side, events.bus, responses, telemetry, state, watch,
                          _loader(settings), load, reranking, retrainer, _child("drift", "--json")),
     )
 
 
 def _flask(parts: _Parts, program: Workers, further_topics: Iterable[Register]) -> Flask:
-    side, turns = parts.side, parts.turns
-    catalogue: Catalogue = side.catalogue
-    api_keys: ApiKeys = side.api_keys
-    if side.remote:
-        catalogue = patiently(catalogue, turns, "movie")
-        api_keys = patiently(api_keys, turns, "verify")
+    side = parts.side
     services = Services(
-        outbox=PatientOutbox(parts.events.outbox, turns), store=side.store, catalogue=catalogue,
-        response_log=parts.responses, allow_list=side.allow_list, api_keys=api_keys,
-        audit_log=PatientAuditLog(side.audit, turns), telemetry=parts.telemetry,
+        outbox=parts.events.outbox, store=side.store, catalogue=side.catalogue,
+        response_log=parts.responses, allow_list=side.allow_list, api_keys=side.api_keys,
+        audit_log=side.audit, telemetry=parts.telemetry,
         serving=parts.state,
         retrain=parts.retrainer, switch=parts.experiments.switch, similar=similar,
         manifest=_manifest_of(parts.settings),
@@ -243,13 +234,12 @@ def _flask(parts: _Parts, program: Workers, further_topics: Iterable[Register]) 
     lists = Lists(parts.kept, parts.load, parts.cards, parts.state,
                   parts.settings.kept_lists, parts.reranking, parts.experiments.choice,
                   parts.experiments.observe)
-    models = ModelLists(side.allow_list, lists, turns.patient(_loader(parts.settings)))
+    models = ModelLists(side.allow_list, lists, _loader(parts.settings))
     flask = create_app(services, _web_options(parts.settings),
                        [recommend.topic(lists, models), _front(parts, lists, models),
-                        *parts.experiments.topics, *further_topics], turns.given_up)
+                        *parts.experiments.topics, *further_topics])
     slots = BodySlots(parts.settings.body_threads(), parts.telemetry.body_refused)
-    in_turn = turns.wrap(flask.wsgi_app)
-    flask.wsgi_app = slots.wrap(in_turn)  # type: ignore[method-assign,assignment]
+    flask.wsgi_app = slots.wrap(flask.wsgi_app)  # type: ignore[method-assign,assignment]
     return flask
 
 
@@ -279,8 +269,8 @@ def _relay(parts: _Parts) -> RelayWorker | None:
         events.queue, events.bus, parts.telemetry, parts.settings.relay_batch_max_events)
 
 
-def _scheduler(parts: _Parts, foreign: ForeignChanges, runs: JobRuns,
-               traffic: TrafficHistory) -> BackgroundScheduler:
+def _scheduler(parts: _Parts, foreign: ForeignChanges, runs: JobRuns, traffic: TrafficHistory,
+               processor: OneProcessor | None) -> BackgroundScheduler:
     settings, side = parts.settings, parts.side
 
     def refresh_cards() -> None:
@@ -300,6 +290,7 @@ def _scheduler(parts: _Parts, foreign: ForeignChanges, runs: JobRuns,
         "cards": refresh_cards,
         "foreign_changes": foreign.check,
         "queue_gauges": QueueGauges(parts.events.outbox, parts.responses, parts.telemetry).report,
+        "processor": (lambda: None) if processor is None else processor.review,
         "traffic": lambda: traffic.sample(now_ms(), parts.telemetry.traffic()),
     } | parts.experiments.jobs()
     if settings.replicas > 1:

@@ -57,6 +57,9 @@ class Settings(
     """Port to listen on."""
     blocking_threads: int = Field(default=16, ge=1, le=256)
     """Threads that answer requests: as many events can share one fsync."""
+    one_processor: bool = True
+    """Run all threads of the web process on one processor, the one where other programs run least:
+    handing Python's lock to another processor costs more than a second one gives. Linux only."""
     backpressure_requests: int = Field(default=512, ge=1)
     """Connections held at once, idle ones too; more wait until one is closed. Each takes a file
     descriptor."""

@@ -6,13 +6,13 @@ import os
 
 from flask import Flask, Response
 
+from app import place_threads
 from application import compose
 from settings import Settings
 from web.operations import Operation, Who
 from web.surface import Surface
 
 PATH = "/constant"
-PATH_IN_TURN = "/recommend/constant/body"  # under the prefix of the calls that take turns
 
 
 def create() -> Flask:
@@ -22,14 +22,10 @@ def create() -> Flask:
     def constant() -> Response:
         return Response(body, mimetype="application/json")
 
-    def constant_in_turn() -> Response:
-        return Response(body, mimetype="application/json")
-
     def register(surface: Surface) -> None:
-        about = "A constant body"
         surface.table.topic("constant", (
-            (Operation("GET", PATH, about, Who.CLIENT, answer=None), constant),
-            (Operation("GET", PATH_IN_TURN, about, Who.CLIENT, answer=None), constant_in_turn),
+            (Operation("GET", PATH, "A constant body", Who.CLIENT, answer=None), constant),
         ))
 
-    return compose(Settings(), [register]).flask
+    settings = Settings()
+    return compose(settings, [register], place_threads(settings)).flask

@@ -3,8 +3,7 @@
 Four servers on the same settings, measured in turn, several rounds, alternating order; medians.
   bare      a Flask route that answers {"status": "ok"}
   constant  the product's stack (limiter, metrics, request id) answering a constant body of the
-            size of an answer, as routes beside /recommend are answered
-  in turn   the same, answered in turn with the other short calls, as /recommend is
+            size of an answer
   kept      /recommend with lists kept until the user's next event or the next model
   computed  /recommend with every list computed
 The data folder must hold a store and a model (`make run` once, or --data for another folder).
@@ -39,7 +38,6 @@ class Contender:
 CONTENDERS = (
     Contender("bare", "benchmarks.bare:create", "/bare", {}),
     Contender("constant", "benchmarks.constant:create", "/constant", {}),
-    Contender("in turn", "benchmarks.constant:create", "/recommend/constant/body", {}),
     Contender("kept", "app:create_app", "/health", {}, users=True),
     Contender("computed", "app:create_app", "/health", {"FAIRREEL_KEPT_LISTS": "false"},
               users=True),

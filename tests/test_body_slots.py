@@ -20,7 +20,6 @@ from tests.running_server import home_with_world, soon
 from tests.slow_bodies import JSON, RATING, SlowBody, beside
 from tests.web_world import World, options
 from web.body_slots import BodySlots
-from web.turns import Turns
 
 REFUSED = "reco_request_bodies_refused_total"
 SENDERS = 40
@@ -32,8 +31,7 @@ class Site(World):
     def __init__(self, slots: int) -> None:
         super().__init__(options())
         self.slots = BodySlots(slots, self.telemetry.body_refused)
-        in_turn = Turns().wrap(self.app.wsgi_app)
-        self.app.wsgi_app = self.slots.wrap(in_turn)  # type: ignore[method-assign,assignment]
+        self.app.wsgi_app = self.slots.wrap(self.app.wsgi_app)  # type: ignore[method-assign,assignment]
 
     def post(self, path: str, stream: Any) -> Any:
         return self.app.test_client().post(

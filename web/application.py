@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -76,20 +75,15 @@ class Application(Flask):
 
 def create_app(
     services: Services, options: WebOptions, further_topics: Iterable[Register] = (),
-    waiting: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> Flask:
-    """The application; `further_topics` add their routes after those of `TOPICS`.
-
-    `waiting` is entered while a request waits for counters behind a network.
-    """
+    """The application; `further_topics` add their routes after those of `TOPICS`."""
     app = Application("fairreel", root_path=str(_ROOT))
     app.config["MAX_CONTENT_LENGTH"] = options.request_body_max_bytes
     # The addresses of static files change with their content (`Frame`).
     app.config["SEND_FILE_MAX_AGE_DEFAULT"] = _STATIC_KEPT_S
     table = RouteTable(app)
     identifiers = Identifiers(services.now_ms)
-    limits = AddressLimits(app, options, table.unlimited, services.telemetry, services.now_ms,
-                           waiting)
+    limits = AddressLimits(app, options, table.unlimited, services.telemetry, services.now_ms)
     sessions.configure(app, options, table.is_page)
     admin = sessions.AdminSession(services.api_keys, services.now_ms, options.session_s)
     access = Access(table, services.api_keys, services.audit_log,

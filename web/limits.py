@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection
-from contextlib import AbstractContextManager, nullcontext
 from typing import TypeVar, cast
 
 import structlog
@@ -44,9 +43,7 @@ class AddressLimits:
         unlimited: Collection[str],
         telemetry: Telemetry,
         now_ms: Callable[[], int],
-        waiting: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
-        """`waiting` is entered around each question to a storage behind a network."""
         if options.limits_storage_uri.startswith("redis"):
             # Registers itself for its schemes; 6 MB that nobody else needs.
             import web.redis_storage  # noqa: F401
@@ -69,7 +66,6 @@ class AddressLimits:
         self._unlimited = unlimited
         self._telemetry = telemetry
         self._now_ms = now_ms
-        self._waiting = waiting
         self._blocked_until_ms: dict[str, int] = {}
 
     def special(self, limit: str, view: _View) -> _View:
@@ -86,11 +82,7 @@ class AddressLimits:
             return
         address = request.remote_addr or "unknown"
         try:
-            if self._local:
-                self._count(address)
-            else:
-                with self._waiting():
-                    self._count(address)
+            self._count(address)
         except StorageError:
             self._telemetry.rate_limiter_failed()  # the storage says in the log why
 

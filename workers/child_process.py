@@ -14,6 +14,8 @@ from typing import Any
 
 import structlog
 
+from workers.processor import let_go
+
 _log = structlog.get_logger(__name__)
 
 TERMINATION_GRACE_S = 3.0
@@ -60,9 +62,11 @@ class ChildProcess:
         with self._lock:
             if self._ended_by is not None:
                 return ChildResult(-signal.SIGTERM, 0.0, self._ended_by)
-            process = self._process = subprocess.Popen(
-                self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
-            )
+            with let_go():
+                process = self._process = subprocess.Popen(
+                    self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                    start_new_session=True,
+                )
         timer = Timer(self._timeout_s, self._end, ("timeout",))
         timer.daemon = True
         timer.start()

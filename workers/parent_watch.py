@@ -29,15 +29,16 @@ def watch_parent(descriptor: int, on_gone: Callable[[], None]) -> Thread:
 
 
 def yield_to_parent() -> None:
-    """Lower the priority of all threads and leave them one processor less than there are.
+    """Lower the priority of all threads and keep them off the parent's processor.
 
-    Both belong to threads on Linux, and numeric libraries have started theirs by now; threads
-    to come inherit it.
+    Of a parent that is on all of them one is left to it. Both belong to threads on Linux, and
+    numeric libraries have started theirs by now; threads to come inherit it.
     """
     tasks = Path("/proc/self/task")
     threads = [int(task.name) for task in tasks.iterdir()] if tasks.is_dir() else [0]
     for thread in threads:
         os.setpriority(os.PRIO_PROCESS, thread, NICENESS)
         if hasattr(os, "sched_setaffinity"):
-            processors = sorted(os.sched_getaffinity(thread))
-            os.sched_setaffinity(thread, processors[1:] or processors)
+            processors = os.sched_getaffinity(thread)
+            left = processors - os.sched_getaffinity(os.getppid()) or set(sorted(processors)[1:])
+            os.sched_setaffinity(thread, left or processors)

@@ -46,6 +46,7 @@ JOBS = (
     Job("rollout_watch", interval=1.0, misfire_grace_s=5, quiet=True),
     Job("experiment_judge", interval="canary_judging_interval_s", misfire_grace_s=30, quiet=True),
     Job("online_success", interval=60.0, misfire_grace_s=30, quiet=True),
+    Job("processor", interval=5.0, misfire_grace_s=5, quiet=True),
     Job("traffic", interval=10.0, misfire_grace_s=5, quiet=True),
 )
 
