@@ -1,9 +1,9 @@
 """`make bench-events`: ratings accepted and applied a second, against a bare Flask route.
 
-POST /rate from 32 connections, users and films spread; counts what the store has applied, and
-waits at most 5 s after the load for the backlog to be empty. Then one client posts ratings and
-asks for recommendations until the rating shows (`rating -> reflected`). Works on a copy of the
-data folder.
+POST /rate from 32 connections, users and films spread, warmed up as the bare route is; counts
+what the store has applied, and waits at most 5 s after the load for the backlog to be empty. Then
+one client posts ratings and asks for recommendations until the rating shows (`rating ->
+reflected`). Works on a copy of the data folder.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from pathlib import Path
 from benchmarks import ids, prepared, server, wrk
 
 LUA = Path(__file__).with_name("rate.lua")
+WARM_UP_S = 2
 
 
 def metric(address: str, name: str) -> float:
@@ -57,30 +58,39 @@ def reflection(address: str, films: list[str], posts: int) -> list[float]:
             for number in range(posts)]
 
 
+def _post_and_drain(address: str, files: tuple[Path, Path], seconds: float,
+                    ) -> tuple[wrk.Load, float, float]:
+    """Post ratings; the load's figures, how many were applied, seconds until the last was."""
+    before = metric(address, "reco_events_applied_total")
+    load = wrk.run(address, connections=32, seconds=seconds, script=LUA,
+                   arguments=(str(files[0]), str(files[1])))
+    ended = time.perf_counter()
+    accepted = metric(address, "reco_events_accepted_total")
+    while metric(address, "reco_events_applied_total") < accepted:
+        if time.perf_counter() - ended > 5:
+            raise RuntimeError("backlog not empty 5 s after the load")
+        time.sleep(0.05)
+    drained = time.perf_counter() - ended
+    if load.bad_answers or load.socket_errors:
+        raise RuntimeError(f"bad answers under load: {load}")
+    return load, accepted - before, drained
+
+
 def one_round(arguments: argparse.Namespace, files: tuple[Path, Path],
               films: list[str]) -> tuple[float, float, wrk.Load, float, list[float]]:
     """Applied/s, bare/s, the load's figures, seconds to drain, reflection times."""
     with server.serving("benchmarks.bare:create", {}, "/bare") as (address, _):
-        wrk.run(address + "/bare", connections=32, seconds=2)
+        wrk.run(address + "/bare", connections=32, seconds=WARM_UP_S)
         bare = wrk.run(address + "/bare", connections=32, seconds=arguments.seconds)
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "data"
         shutil.copytree(arguments.data, data)
         environment = prepared.environment(data, arguments.registry)
         with server.serving("app:create_app", environment, "/ready") as (address, _):
-            load = wrk.run(address, connections=32, seconds=arguments.seconds, script=LUA,
-                           arguments=(str(files[0]), str(files[1])))
-            ended = time.perf_counter()
-            accepted = metric(address, "reco_events_accepted_total")
-            while metric(address, "reco_events_applied_total") < accepted:
-                if time.perf_counter() - ended > 5:
-                    raise RuntimeError("backlog not empty 5 s after the load")
-                time.sleep(0.05)
-            drained = time.perf_counter() - ended
-            if load.bad_answers or load.socket_errors:
-                raise RuntimeError(f"bad answers under load: {load}")
+            _post_and_drain(address, files, WARM_UP_S)
+            load, applied, drained = _post_and_drain(address, files, arguments.seconds)
             times = reflection(address, films, arguments.posts)
-    return accepted / (arguments.seconds + drained), bare.requests_per_s, load, drained, times
+    return applied / (arguments.seconds + drained), bare.requests_per_s, load, drained, times
 
 
 def main() -> None:
