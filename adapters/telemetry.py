@@ -33,6 +33,7 @@ _AUDIT_GAUGES = (
     ("reco_starvation_index", "Share of the catalogue never shown in the audited window", ()),
     ("reco_echo_slope", "Rise of the Gini from window to window", ()),
     ("reco_echo_flagged", "1 when that rise is an echo", ()),
+    ("reco_audit_time_seconds", "When the newest audit ended, in seconds since 1970", ()),
     ("reco_flagged_users", "People with more than mean + 3 sd events", ()),
 )
 

@@ -2,7 +2,8 @@
 
 ML-100K in its layout, ML-1M by ordered.parquet (order of the ratings, last items held back). Each
 model is fitted on all but each user's last film, which is what quality is judged by; exposure and
-diversity are those of the lists for the history that is left.
+diversity are those of the lists for the history that is left. With --rerank each model stands
+twice in the table: as it ranks, and with those rerankers.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +26,10 @@ from recommender.audit.fairness import FairnessReport
 from recommender.audit.model_audit import JudgedQuality, audit_model
 from recommender.audit.verdicts import AuditPolicy
 from recommender.bundle import tabulate
-from recommender.evaluate import evaluate
+from recommender.evaluate import Evaluation, evaluate
 from recommender.fitting import Fitting
 from recommender.interactions import Interactions, interactions_from_events
+from recommender.metrics import Measured
 from recommender.models import MODELS
 from recommender.rerank.chain import AS_RANKED, RerankChain, chain_of
 from recommender.schemas import Columns
@@ -34,7 +37,7 @@ from recommender.split import SplitName, split_interactions
 from recommender.types import Movie, Person
 from recommender.user_groups import user_groups
 
-MODELS_SHOWN = ("popularity", "knn", "transition_knn")
+MODELS_SHOWN = ("popularity", "knn", "transition_knn", "sequence_blend")
 _STEP_MS = 60_000
 
 
@@ -63,11 +66,21 @@ def _interactions(users: Any, items: Any, times: Any, ratings: Any) -> Interacti
     }))
 
 
+@dataclass(frozen=True, eq=False)
+class Audited:
+    """A column of the table; seconds: of the processor, that the audit alone took."""
+
+    name: str
+    report: FairnessReport
+    quality: Evaluation
+    seconds: float
+
+
 def reports(
     interactions: Interactions, movies: list[Movie], people: list[Person],
-    models: tuple[str, ...], policy: AuditPolicy, chain: RerankChain = AS_RANKED,
-) -> Iterator[tuple[str, FairnessReport, float]]:  # fmt: skip
-    """Name, report, and the seconds of the processor that the audit alone took."""
+    models: tuple[str, ...], policy: AuditPolicy, chains: Sequence[RerankChain] = (AS_RANKED,),
+) -> Iterator[Audited]:  # fmt: skip
+    """Each model under each chain."""
     whole = interactions.with_items(movie.item_id for movie in movies)
     split = split_interactions(whole, SplitName.LEAVE_LAST_OUT)
     tables = tabulate(movies, whole.item_ids)
@@ -76,11 +89,13 @@ def reports(
     groups = user_groups(split, people, tables.genres, tables.genre_masks)
     for name in models:
         bundle = fitting.bundle(MODELS[name], {}, split.training)
-        gains = evaluate(bundle, split, whole, chain=chain).list_gains
-        began = time.process_time()
-        report = audit_model(bundle, split.training, view, policy,
-                             JudgedQuality(gains, groups), chain)
-        yield name, report, time.process_time() - began
+        for chain in chains:
+            found = evaluate(bundle, split, whole, chain=chain)
+            began = time.process_time()
+            report = audit_model(bundle, split.training, view, policy,
+                                 JudgedQuality(found.list_gains, groups), chain)
+            told = "".join(f", {reranker} {s:g}" for reranker, s in chain.strengths)
+            yield Audited(name + told, report, found, time.process_time() - began)
 
 
 def main() -> None:
@@ -96,31 +111,38 @@ def main() -> None:
     for name in given.sets or sorted(_SETS):
         data = _SETS[name](given.data / name)
         found = list(reports(*data, tuple(given.models or MODELS_SHOWN), AuditPolicy(),
-                             chain_of(given.rerank)))
+                             (AS_RANKED, *filter(None, [chain_of(given.rerank)]))))
         if given.json:
-            print(json.dumps({name: {model: {
-                row.name: requirement_document(row) for row in report.requirements}
-                for model, report, _ in found}}))
+            print(json.dumps({name: {one.name: {
+                row.name: requirement_document(row) for row in one.report.requirements}
+                for one in found}}))
         else:
             _print(name, found)
 
 
-def _print(name: str, found: list[tuple[str, FairnessReport, float]]) -> None:
-    lists = found[0][1].lists
-    print(f"\n{name}: {lists} lists of 10, {found[0][1].catalogue} films")
-    print("| requirement | required |" + "".join(f" {model} |" for model, _, _ in found))
+def _print(name: str, found: list[Audited]) -> None:
+    first = found[0].report
+    print(f"\n{name}: {first.lists} lists of 10, {first.catalogue} films")
+    _line("requirement", "required", (one.name for one in found))
     print("|---|---|" + "---|" * len(found))
-    for at, row in enumerate(found[0][1].requirements):
+    for measure in ("hit_rate", "ndcg"):
+        _line(f"{measure}@10", "", (_interval(getattr(one.quality, measure)) for one in found))
+    for at, row in enumerate(first.requirements):
         required = "" if row.threshold is None else f"{'>=' if row.at_least else '<='} " \
                                                     f"{row.threshold:g}"
-        cells = [_cell(report.requirements[at]) for _, report, _ in found]
-        print(f"| {row.name}{' *' if row.target else ''} | {required} | {' | '.join(cells)} |")
-    print("| worst served group | |" + "".join(f" {_worst(report)} |" for _, report, _ in found))
-    print("| amplification, most popular tenth | |" + "".join(
-        f" {report.popularity_tiers[0].amplification:.2f} |" for _, report, _ in found))
-    print("| processor seconds of the audit | |" + "".join(f" {s:.1f} |" for _, _, s in found))
-    for note in found[0][1].notes:
+        _line(f"{row.name}{' *' if row.target else ''}", required,
+              (_cell(one.report.requirements[at]) for one in found))
+    _line("worst served group", "", (_worst(one.report) for one in found))
+    _line("amplification, most popular tenth", "",
+          (f"{one.report.popularity_tiers[0].amplification:.2f}" for one in found))
+    _line("processor seconds of the audit", "", (f"{one.seconds:.1f}" for one in found))
+    for note in first.notes:
         print(f"({note})")
+
+
+def _line(*cells: str | Iterator[str]) -> None:
+    told = [one for cell in cells for one in ([cell] if isinstance(cell, str) else cell)]
+    print(f"| {' | '.join(told)} |")
 
 
 def _worst(report: FairnessReport) -> str:
@@ -133,7 +155,11 @@ def _cell(row: Any) -> str:
     if row.measured is None:
         return f"- {row.status}"
     verdict = "" if row.threshold is None else f" {row.status}"
-    return f"{row.measured.value:.3f} [{row.measured.low:.3f}, {row.measured.high:.3f}]{verdict}"
+    return f"{_interval(row.measured)}{verdict}"
+
+
+def _interval(measured: Measured) -> str:
+    return f"{measured.value:.3f} [{measured.low:.3f}, {measured.high:.3f}]"
 
 
 _SETS: dict[str, Callable[[Path], tuple[Interactions, list[Movie], list[Person]]]] = {

@@ -1,19 +1,21 @@
 """What each reranker costs: accuracy against coverage and concentration, by strength.
 
-    python -m benchmarks.frontier --data FOLDER [--set ml-1m] [--out FILE.json]
+    python -m benchmarks.frontier --data FOLDER [--set ml-1m] [--model sequence_blend]
+        [--rerank '{"popularity_division": 0.1, "mmr": 0.1}'] [--out FILE.json]
 
 FOLDER holds `ml-1m` (ordered.parquet, movies.dat) and `ml-100k` (u.data, u.item, u.genre). The last
 known film of each user is held out (validation), all films are ranked, a list of 10 for every user.
 Rerankers that look at exposures see those of the lists made before, in the order of the users.
 Targets: coverage >= .80 and whole-catalogue Gini <= .72 at a loss of HR@10 of at most 3 % against
-the best unmitigated model. Times are processor time of the chain alone, a list.
+the best unmitigated model of those measured. Times are processor time of the chain alone, a list;
+`benchmarks.rerank_cost` has that of whole lists.
 """
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -51,14 +53,14 @@ from recommender.types import Movie
 K = 10
 COVERAGE, GINI, LOSS = 0.80, 0.72, 0.03
 MODELS_MEASURED: tuple[tuple[str, Mapping[str, Any]], ...] = (
-    ("sequential", {}),
+    ("sequence_blend", {}),
     ("transition_knn", {}),
     ("transition_knn", {"to_power": 0.25, "from_power": 0.5}),
 )
 """The last is the most accurate transition model with little mitigation of its own."""
 STRENGTHS: Mapping[str, tuple[float, ...]] = {
-    "popularity_division": (0.1, 0.2, 0.3, 0.5),
-    "exposure_cap": (0.1, 0.2, 0.3, 0.5, 1.0),
+    "popularity_division": (0.025, 0.05, 0.075, 0.1, 0.2, 0.3, 0.5),
+    "exposure_cap": (0.05, 0.1, 0.2, 0.3, 0.5, 1.0),
     "tail_slots": (0.1, 0.2, 0.3),
     "mmr": (0.1, 0.3, 0.5),
     "mmr_content": (0.3, 0.6),
@@ -177,9 +179,12 @@ def point(ranking: Ranking, chain: RerankChain) -> Row:
                float(np.nanmean(diversity)), us)
 
 
-def chains(pool: int) -> Iterator[RerankChain]:
-    """None, then each reranker at each strength."""
+def chains(pool: int, asked: Sequence[str]) -> Iterator[RerankChain]:
+    """None, then those asked for (JSON objects); else each reranker at each strength."""
     yield chain_of({}, pool)
+    if asked:
+        yield from (chain_of(json.loads(strengths), pool) for strengths in asked)
+        return
     for name, strengths in STRENGTHS.items():
         for strength in strengths:
             yield chain_of({name: strength}, pool)
@@ -201,9 +206,15 @@ def line(row: Row, best: Row) -> str:
               required=True)
 @click.option("--set", "sets", multiple=True, type=click.Choice(list(READERS)),
               help="May be given several times; default: all.")
+@click.option("--model", "models", multiple=True,
+              type=click.Choice(sorted({name for name, _ in MODELS_MEASURED})),
+              help="May be given several times; default: all.")
+@click.option("--rerank", "asked", multiple=True,
+              help="A chain as a JSON object; may be given several times; default: all in turn.")
 @click.option("--pool", default=POOL, show_default=True, help="Films that rerankers choose from.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="All points, JSON.")
-def main(data: Path, sets: tuple[str, ...], pool: int, out: Path | None) -> None:
+def main(data: Path, sets: tuple[str, ...], models: tuple[str, ...], asked: tuple[str, ...],
+         pool: int, out: Path | None) -> None:
     """Print a table for each data set."""
     found: dict[str, list[Row]] = {}
     for name in sets or READERS:
@@ -213,12 +224,12 @@ def main(data: Path, sets: tuple[str, ...], pool: int, out: Path | None) -> None
               "tail share | shown Gini | top 10 % share | diversity | us | meets |\n"
               "|---|---|---|---|---|---|---|---|---|---|---|---|---|", flush=True)
         rankings = [rank(model, overrides, whole, movies, pool)
-                    for model, overrides in MODELS_MEASURED]
+                    for model, overrides in MODELS_MEASURED if not models or model in models]
         plain = [point(ranking, chain_of({}, pool)) for ranking in rankings]
         best = max(plain, key=lambda row: row.hit_rate)
         rows = found[name] = []
         for ranking in rankings:
-            for chain in chains(pool):
+            for chain in chains(pool, asked):
                 rows.append(point(ranking, chain))
                 print(line(rows[-1], best), flush=True)
     if out is not None:

@@ -58,6 +58,7 @@ def carry_quality(document: dict[str, Any], before: Mapping[str, Any]) -> None:
         known = old.get((row["family"], row["name"]))
         if row["quality"] is None and known is not None and known["quality"] is not None:
             row["quality"], row["status"] = known["quality"], known["status"]
+            row["quality_p"] = known.get("quality_p")
     rows = {row["name"]: row for row in before["requirements"]}
     document["requirements"] = [
         rows[row["name"]] if row["name"] == "quality_parity" and row["value"] is None else row

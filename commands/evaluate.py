@@ -12,6 +12,7 @@ from commands.stored_data import stored_interactions
 from recommender.metrics import Measured
 from recommender.models import MODELS
 from recommender.ports import Catalogue, EventStore
+from recommender.rerank.chain import AS_RANKED, RerankChain, chain_of
 from recommender.split import SplitName
 from recommender.training import EvaluatedModel, Progress, evaluate_each
 
@@ -23,8 +24,11 @@ def evaluate_models(
     split: str,
     k: int,
     progress: Progress,
+    chain: RerankChain = AS_RANKED,
 ) -> list[EvaluatedModel]:
     """Each model fitted on the training part of the split and judged by the rest.
+
+    `chain` reorders the lists, as in serving.
 
     Raises:
         NothingToTrainOn: the store holds too little.
@@ -32,7 +36,8 @@ def evaluate_models(
     """
     interactions = stored_interactions(store)
     requests: list[tuple[str, dict[str, Any]]] = [(name, {}) for name in models]
-    return evaluate_each(interactions, catalogue.movies(), requests, split, progress, k)
+    return evaluate_each(interactions, catalogue.movies(), requests, split, progress, k,
+                         chain=chain)
 
 
 @click.command("evaluate")
@@ -57,7 +62,7 @@ def command(models: tuple[str, ...], split: str | None, k: int, as_json: bool) -
     with closing(open_store(settings)) as side:
         evaluated = evaluate_models(
             side.store, side.catalogue, models or tuple(settings.models),
-            split or settings.split, k, progress,
+            split or settings.split, k, progress, chain_of(settings.rerank, settings.rerank_pool),
         )  # fmt: skip
     rows = [_row(model, k) for model in evaluated]
     emit(rows, as_json, _table(rows, k))

@@ -59,7 +59,7 @@ class TrainingOptions:
     weighting: how entries count in a fit. actor: who asked, for the audit log. reason: why, for the
     manifests. policy: what audits require; pictures: whether they draw. canary_steps: of the
     canary that brings a passed model to the users; it is served at once without. chain: reorders
-    the lists that are audited.
+    the lists that are judged and audited, as in serving.
     """
 
     models: tuple[str, ...]
@@ -85,6 +85,7 @@ class _Material:
     parent: ModelRecord | None
     candidates: tuple[Candidate, ...]
     weighting: Weighting
+    chain: RerankChain
     actor: str
     reason: str
 
@@ -128,7 +129,7 @@ def train_and_publish(
         [(name, {}) for name in options.models], options.split, options.bounds, followed,
         is_late=lambda: time.monotonic() - began > options.budget_s,
         checks=checks_of(options.policy), people=parts.snapshots.people(snapshot),
-        weighting=options.weighting,
+        weighting=options.weighting, chain=options.chain,
     )  # fmt: skip
     movies = parts.snapshots.movies(snapshot)
     result = train(interactions, movies, plan, reference, log.progress)
@@ -136,8 +137,8 @@ def train_and_publish(
         interactions, movies, plan.people, result.groups, parts.clock(), options.policy,
         parts.outputs, log, options.pictures, options.chain)
     material = _Material(
-        snapshot, interactions, parent, candidates_of(result), options.weighting, options.actor,
-        options.reason,
+        snapshot, interactions, parent, candidates_of(result), options.weighting, options.chain,
+        options.actor, options.reason,
     )  # fmt: skip
     for one in result.dropped:
         log.note("dropped", name=one.name, explanation=one.explanation)
@@ -281,6 +282,7 @@ def _draft(
         weighting={
             name: float(value) for name, value in asdict(material.weighting).items() if value
         },
+        rerank=dict(material.chain.strengths),
         parent_version=None if material.parent is None else material.parent.version_id,
         training_s=round(seconds, 3), trained_because=material.reason[:256] or None,
     )  # fmt: skip

@@ -12,6 +12,7 @@ from recommender.film_features import film_features
 from recommender.interactions import Interactions
 from recommender.models.model import ModelSpec
 from recommender.models.popularity import PopularityConfig, fit_popularity
+from recommender.rerank.chain import AS_RANKED, RerankChain
 from recommender.split import Split
 from recommender.types import Movie
 from recommender.weighting import UNWEIGHTED, Weighting, weigh
@@ -23,7 +24,8 @@ Progress = Callable[[str], None]
 class Fitting:
     """whole: all entries. split: of the whole. tables: of its films. k: length of the lists.
 
-    weighting: how entries count in a fit; it is worked out on each part anew.
+    weighting: how entries count in a fit; it is worked out on each part anew. chain: reorders the
+    lists that are judged, as in serving.
     """
 
     whole: Interactions
@@ -33,6 +35,7 @@ class Fitting:
     progress: Progress
     k: int
     weighting: Weighting = UNWEIGHTED
+    chain: RerankChain = AS_RANKED
 
     def trial(self, spec: ModelSpec[Any],
               overrides: Mapping[str, Any]) -> tuple[ModelBundle, Evaluation]:
@@ -42,9 +45,9 @@ class Fitting:
         return trial, self.measure(trial)
 
     def measure(self, trial: ModelBundle) -> Evaluation:
-        """How a bundle does on the split."""
+        """How the lists of a bundle do on the split, as they would be served."""
         self.progress(f"{trial.name}: evaluating")
-        found = evaluate(trial, self.split, self.whole, self.k)
+        found = evaluate(trial, self.split, self.whole, self.k, self.chain)
         self.progress(f"{trial.name}: HR@{self.k} {found.hit_rate.value:.4f} "
                       f"NDCG@{self.k} {found.ndcg.value:.4f} "
                       f"coverage@{self.k} {found.coverage.value:.3f}")

@@ -95,6 +95,7 @@ class Manifest(_Strict):
     differs from `split_requested` when that found too few users. `training_s` is the time of the
     whole run that fitted it, evaluation included. `candidates` are all models of that run, this
     one too. `weighting` are the options under which entries counted in the fit, those in force.
+    `rerank` are the strengths of the rerankers under which `metrics` were measured.
     """
 
     schema_version: Literal[1] = 1
@@ -122,6 +123,7 @@ class Manifest(_Strict):
     trained_because: Annotated[str, Field(max_length=256)] | None = None
     candidates: tuple[Candidate, ...] = ()
     weighting: dict[str, float] = {}
+    rerank: dict[str, float] = {}
 
     @model_validator(mode="after")
     def _times_in_order(self) -> Self:
@@ -134,7 +136,8 @@ class Manifest(_Strict):
         document = self.model_dump(mode="json")
         # Left out where they hold nothing, so that manifests from before they existed stay valid.
         for part, name in ((document, "candidates"), (document, "weighting"),
-                           (document, "trained_because"), (document["verdict"], "findings")):
+                           (document, "rerank"), (document, "trained_because"),
+                           (document["verdict"], "findings")):
             if not part[name]:
                 del part[name]
         return json.dumps(

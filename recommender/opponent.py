@@ -105,7 +105,8 @@ class Opponent:
         if self._measured is None:
             bundle, described = stand_in()
             assert bundle is not None
-            theirs = evaluate(bundle, fitting.split.only(rows), fitting.whole, fitting.k)
+            theirs = evaluate(bundle, fitting.split.only(rows), fitting.whole, fitting.k,
+                              fitting.chain)
             self._measured = theirs, described
         theirs, described = self._measured
         return Comparison(rows, found, theirs, described, self._judged.described)

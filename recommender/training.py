@@ -21,6 +21,7 @@ from recommender.judged_users import JudgedUsers, judging_split, known_users
 from recommender.models import MODELS
 from recommender.models.model import ModelSpec
 from recommender.opponent import Opponent, ServingReference
+from recommender.rerank.chain import AS_RANKED, RerankChain
 from recommender.split import JUDGING_SPLITS, Part, Split, SplitName, held_out
 from recommender.types import Movie, Person
 from recommender.user_groups import user_groups
@@ -57,6 +58,7 @@ class TrainingPlan:
     model to be served, None for the best. k: length of the lists judged. is_late: asked between
     two models; then those that are not yet fitted are dropped, the first excepted. checks: what
     the gate looks at. people: what is known of users, for groups. weighting: how entries count.
+    chain: reorders all lists that are judged, those of the serving model too, as in serving.
     """
 
     requests: Sequence[Request]
@@ -68,6 +70,7 @@ class TrainingPlan:
     checks: Sequence[Check] = CHECKS
     people: Sequence[Person] = ()
     weighting: Weighting = UNWEIGHTED
+    chain: RerankChain = AS_RANKED
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,11 +148,13 @@ def evaluate_each(
     interactions: Interactions, movies: Sequence[Movie], requests: Sequence[Request],
     split_name: str, progress: Progress, k: int = 10, part: Part = Part.TEST,
     weighting: Weighting = UNWEIGHTED, clock: Callable[[], float] = lambda: 0.0,
+    chain: RerankChain = AS_RANKED,
 ) -> list[EvaluatedModel]:
     """Fit each requested model on the split's training part and measure it; nothing is judged.
 
     Args:
         clock: gives seconds, for the time that a fit takes.
+        chain: reorders the lists, as in serving.
 
     Raises:
         NothingToTrainOn, InvalidField: as `train` does; any split may be named.
@@ -157,7 +162,7 @@ def evaluate_each(
     specs = _specs(requests)
     whole = _whole(interactions, movies, split_name)
     split = held_out(whole, SplitName(split_name), part)
-    fitting = _fitting(whole, split, movies, progress, k, weighting)
+    fitting = _fitting(whole, split, movies, progress, k, weighting, chain)
     evaluated = []
     for spec, overrides in specs:
         progress(f"{spec.name}: fitting on the training part")
@@ -190,10 +195,11 @@ def _whole(interactions: Interactions, movies: Sequence[Movie], split_name: str)
 
 
 def _fitting(whole: Interactions, split: Split, movies: Sequence[Movie], progress: Progress,
-             k: int, weighting: Weighting) -> Fitting:
+             k: int, weighting: Weighting, chain: RerankChain) -> Fitting:
     progress(f"{split.used} split: {len(split.training.items)} entries to fit on, "
              f"{len(split.users)} users to judge by")
-    return Fitting(whole, split, movies, tabulate(movies, whole.item_ids), progress, k, weighting)
+    return Fitting(whole, split, movies, tabulate(movies, whole.item_ids), progress, k, weighting,
+                   chain)
 
 
 def _begin(
@@ -208,7 +214,8 @@ def _begin(
         own = serving.interactions()
         known = None if own is None else known_users(whole, own)
     split, judged = judging_split(whole, SplitName(plan.split), known)
-    return _fitting(whole, split, movies, progress, plan.k, plan.weighting), judged, own
+    fitting = _fitting(whole, split, movies, progress, plan.k, plan.weighting, plan.chain)
+    return fitting, judged, own
 
 
 def _trials(fitting: Fitting, specs: Sequence[tuple[ModelSpec[Any], Mapping[str, Any]]],

@@ -27,7 +27,9 @@ def job(code: str, telemetry: KeptTelemetry, dropped: int = 0) -> AuditJob:
 def test_the_gauges_of_the_childs_line_reach_the_telemetry() -> None:
     telemetry = KeptTelemetry()
     job(f"print({json.dumps(LINE)!r})", telemetry).run()
-    assert telemetry.of("audited") == [([AuditGauge("reco_tail_share", {"variant": "A"}, 0.5)],)]
+    assert telemetry.of("audited") == [
+        ([AuditGauge("reco_tail_share", {"variant": "A"}, 0.5)],),
+        ([AuditGauge("reco_audit_time_seconds", {}, 0.005)],)]
 
 
 def test_the_child_is_told_how_many_answers_were_dropped() -> None:
@@ -77,7 +79,8 @@ def test_every_gauge_that_audits_name_is_known_to_prometheus() -> None:
 
     telemetry = PrometheusTelemetry(lambda: 0)
     names = {*gauges._NAMES.values(), "reco_audit_lists", "reco_requirement_passed",
-             "reco_starvation_index", "reco_echo_slope", "reco_echo_flagged", "reco_flagged_users"}
+             "reco_starvation_index", "reco_echo_slope", "reco_echo_flagged", "reco_flagged_users",
+             "reco_audit_time_seconds"}
     assert names == set(telemetry._audits)
     telemetry.audited([
         AuditGauge("reco_exposure_gini", {"variant": "A", "scope": "shown"}, 0.25),

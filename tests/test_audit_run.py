@@ -17,9 +17,12 @@ from clock import now_ms
 from commands import audit as audit_command
 from commands.audit_run import AuditOutcome, run_audit
 from commands.training_parts import open_training
-from composition import StoreSide, open_response_log
+from composition import StoreSide, open_model_files, open_response_log
 from recommender.answer_text import AnswerText
 from recommender.request_id import request_id
+from recommender.rerank.chain import AS_RANKED, chain_of
+from recommender.training import TrainingResult
+from recommender.training import train as train_models
 from recommender.types import AnsweredRecord, Movie, Person
 from settings import Settings
 from tests.training_world import (
@@ -98,6 +101,29 @@ def test_a_training_leaves_report_history_and_a_card_of_each_model(
     line = next(line for line in lines_of(settings) if line["event"] == "audit")
     assert line["statuses"]["coverage"] in ("PASS", "FAIL")
     assert ["reco_audit_lists", {"variant": "candidate"}, float(USERS)] in line["gauges"]
+
+
+def test_a_training_with_rerankers_judges_audits_and_tells_of_the_reranked_lists(
+    tmp_path: Path, settings: Settings, side: StoreSide, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judged_by = []
+
+    def watched(*arguments: Any) -> TrainingResult:
+        judged_by.append(arguments[2].chain)
+        return train_models(*arguments)
+
+    monkeypatch.setattr("commands.training_run.train", watched)
+    assert train(settings) == (0, "published")
+    assert train(settings_of(tmp_path, rerank={"tail_slots": 0.3}))[1] != "failed"
+    assert judged_by == [AS_RANKED, chain_of({"tail_slots": 0.3})]
+    files = open_model_files(settings, publishing=False)
+    reranked, plain = (files.manifest(record.version_id) for record in side.allow_list.records()
+                       if record.name == "transition_knn")
+    assert (plain.rerank, reranked.rerank) == ({}, {"tail_slots": 0.3})
+    told = "lists reranked by tail_slots 0.3"
+    cards = [(settings.outputs_folder / "model_cards" / f"model_v{one.version_id}.md").read_text()
+             for one in (plain, reranked)]
+    assert [told in card for card in cards] == [False, True]
 
 
 def test_an_enforced_requirement_refuses_with_the_reason_and_a_warning_publishes(

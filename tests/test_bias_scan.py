@@ -186,3 +186,11 @@ def test_without_catalogue_genres_and_variants_their_fields_are_empty() -> None:
         "intra_list_diversity", "variants"]
     assert (report["catalog"], report["intra_list_diversity"], report["variants"]) == (
         None, None, {})
+
+
+def test_answers_that_failed_were_shown_to_nobody() -> None:
+    scan = BiasScan()
+    scan.add({"movie_ids": [1, 2], "variant": "A", "status": 500})
+    assert not scan.usable
+    scan.add({"movie_ids": [1, 2, 3], "variant": "A", "status": 200})
+    assert scan.report(2, 0)["total_recommendations"] == 3

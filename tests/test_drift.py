@@ -11,12 +11,12 @@ from scipy import stats
 from benchmarks.drift import CHANGES, Change, Population, compare
 from recommender.audit.drift import (
     EventWindow,
-    benjamini_hochberg,
     drift,
     kolmogorov_smirnov,
     psi,
     wasserstein,
 )
+from recommender.audit.multiple_tests import benjamini_hochberg
 from tests.fake_rollouts import InMemoryExperimentMetrics
 from tests.web_world import Clock
 from workers.drift import DriftJob

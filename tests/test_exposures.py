@@ -19,11 +19,12 @@ class Counted:
         if self.down:
             raise StoreUnavailable("away")
         log = self.site.response_log
-        records = [log.trace(request) for request in self.requests]
+        records = [log.trace(request)._replace(status=self.status) for request in self.requests]
         return iter(sorted((r for r in records if r.request_id > after),
                            key=lambda r: r.request_id))
 
     requests = ()
+    status = 200
 
     def ask(self, user):
         answer = self.site.ask(f"user_id={user}&k=5")
@@ -66,3 +67,11 @@ def test_while_the_log_is_away_nothing_is_lost_or_counted_twice():
     world.down = False
     world.job.run()
     assert world.board.newest.counts[film] == pytest.approx(1.0, rel=1e-3)
+
+
+def test_a_list_that_failed_was_shown_to_nobody():
+    world = Counted()
+    world.ask(USER)
+    world.status = 500
+    world.job.run()
+    assert not world.board.newest.counts and world.board.newest.epoch == 0

@@ -114,7 +114,7 @@ def test_two_versions_of_one_second_get_different_ids() -> None:
 
 def test_a_manifest_from_before_a_field_existed_stays_valid() -> None:
     written = json.loads(manifest().canonical())
-    newer = {"candidates", "weighting", "trained_because"}
+    newer = {"candidates", "weighting", "rerank", "trained_because"}
     assert not newer & written.keys() and "findings" not in written["verdict"]
     assert newer <= set(Manifest.model_fields)
     assert decode_manifest(manifest().canonical()).candidates == ()
@@ -122,7 +122,8 @@ def test_a_manifest_from_before_a_field_existed_stays_valid() -> None:
 
 def test_what_the_newer_fields_hold_is_signed() -> None:
     told = Candidate(name="knn", passed=False, reason="empty")
-    one = manifest(candidates=(told,), weighting={"rare_balance": 0.1}, trained_because="drift")
+    one = manifest(candidates=(told,), weighting={"rare_balance": 0.1}, rerank={"mmr": 0.1},
+                   trained_because="drift")
     assert decode_manifest(one.canonical()) == one
-    for name in ("candidates", "weighting", "trained_because"):
+    for name in ("candidates", "weighting", "rerank", "trained_because"):
         assert name in json.loads(one.canonical())

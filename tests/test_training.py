@@ -12,6 +12,7 @@ from recommender.metrics import coverage
 from recommender.models import MODELS
 from recommender.models.neighbour_model import NeighbourModel
 from recommender.ranking import Neighbours
+from recommender.rerank.chain import chain_of
 from recommender.split import SplitName, leave_last_out
 from recommender.training import ServingReference, evaluate_each
 from tests.small_data import bundle_of, clustered, clustered_rows, films, frame_of
@@ -140,6 +141,22 @@ def test_an_evaluation_measures_as_a_training_does_and_fits_nothing_on_everythin
     assert [(e.name, e.metrics) for e in evaluated] == [
         (t.name, t.metrics) for t in run(clustered())]
     assert not any("on everything" in line or "passed" in line for line in said)
+
+
+def test_both_sides_are_judged_by_their_lists_as_they_would_be_served():
+    whole, chain = clustered(), chain_of({"popularity_division": 1.0})
+    parted = leave_last_out(whole)
+    ours, theirs = (bundle_of(name, parted.training, films()) for name in ("transition_knn", "knn"))
+    served = [evaluate(bundle, parted, whole, chain=chain) for bundle in (ours, theirs)]
+    plain = [evaluate(bundle, parted, whole) for bundle in (ours, theirs)]
+    assert all((a.shown != b.shown).any() for a, b in zip(served, plain, strict=True))
+    (trained,) = run(whole, EVERY[:1], serving=reference(theirs, watermark_ms=0), chain=chain)
+    assert trained.metrics == served[0]
+    assert (trained.verdict.candidate_ndcg, trained.verdict.serving_ndcg) == (
+        served[0].ndcg.value, served[1].ndcg.value)
+    (evaluated,) = evaluate_each(whole, films(), EVERY[:1], "leave_last_out", lambda text: None,
+                                 chain=chain)
+    assert evaluated.metrics == served[0]
 
 
 def test_a_serving_model_from_before_the_cut_is_judged_itself():

@@ -92,6 +92,8 @@ class AuditJob:
     def _take_line(self, line: Mapping[str, Any]) -> None:
         if line.get("event") == "audit":
             take_audit(line, self._telemetry)
+            ended_s = self._clock() / 1000
+            self._telemetry.audited([AuditGauge("reco_audit_time_seconds", {}, ended_s)])
             _log.info("audit", lists=line["lists"], answers=line["answers"],
                       left_out=line["left_out"])
 

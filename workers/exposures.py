@@ -16,6 +16,7 @@ ANSWERS_MAX = 50_000
 HALF_LIVES_READ = 4
 """At the start no answer older than this is read: it would count 1/16."""
 FORGOTTEN = 1e-3
+_OK = 200
 
 
 class ExposureCount:
@@ -50,6 +51,8 @@ class ExposureCount:
         after = self._after
         for record in islice(self._answers(after), ANSWERS_MAX):
             after = record.request_id
+            if record.status != _OK:
+                continue  # a list that failed was shown to nobody
             films = listed.get(record.text.digest)
             if films is None:
                 films = listed[record.text.digest] = films_of(record)

@@ -24,6 +24,9 @@ from recommender.audit.log_records import (
     variant_of,
 )
 
+FAILED_FROM = 500
+"""Answers with such a status were shown to nobody."""
+
 
 class _Tally:
     """What was shown under one variant, or without one."""
@@ -68,7 +71,10 @@ class BiasScan:
         self._segments: Counter[str] = Counter()
 
     def add(self, record: Record) -> None:
-        """One record; one without films adds nothing."""
+        """One record; one without films, or of an answer that failed, adds nothing."""
+        status = record.get("status")
+        if type(status) is int and status >= FAILED_FROM:
+            return
         items = items_of(record)
         if not items:
             return

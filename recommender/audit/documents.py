@@ -143,7 +143,7 @@ def _fairness(report: FairnessReport) -> dict[str, Any]:
         "groups": [
             {"family": row.family, "name": row.name, "people": row.people,
              "status": row.status.value, "diversity": _measured(row.diversity),
-             "quality": _measured(row.quality)}
+             "quality": _measured(row.quality), "quality_p": row.quality_p}
             for row in report.groups
         ],
         "shown": {**dataclasses.asdict(report.shown), "tail_share": report.shown.tail_share},

@@ -16,6 +16,7 @@ import numpy as np
 from scipy.special import chdtrc, kolmogorov
 
 from recommender.arrays import Float64s, Int64s
+from recommender.audit.multiple_tests import benjamini_hochberg
 
 ALPHA = 0.05
 PSI_MAX = 0.1
@@ -119,20 +120,6 @@ def drift(reference: EventWindow, current: EventWindow, genres: Float64s) -> Dri
         for f, p in zip(found, adjusted, strict=True))
     status = "FAIL" if any(test.drifted for test in tests) else "PASS"
     return DriftReport(status, tests, *sizes, *users)
-
-
-def benjamini_hochberg(p_values: list[float]) -> list[float]:
-    """P-values adjusted for the false discovery rate (Benjamini and Hochberg 1995).
-
-    >>> benjamini_hochberg([0.01, 0.04, 0.03])
-    [0.03, 0.04, 0.04]
-    """
-    order = np.argsort(p_values)
-    ranked = np.asarray(p_values)[order] * len(p_values) / np.arange(1, len(p_values) + 1)
-    adjusted = np.minimum(np.minimum.accumulate(ranked[::-1])[::-1], 1.0)
-    found = np.empty(len(p_values))
-    found[order] = adjusted
-    return [float(p) for p in found]
 
 
 def psi(reference: Float64s, current: Float64s) -> float:

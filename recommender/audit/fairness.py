@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -266,8 +266,8 @@ def _merged(
     merged = []
     for row in groups:
         other = by_name.pop((row.family, row.name), None)
-        merged.append(row if other is None else GroupResult(
-            row.family, row.name, row.people, other.status, row.diversity, other.quality))
+        merged.append(row if other is None else replace(
+            row, status=other.status, quality=other.quality, quality_p=other.quality_p))
     return [*merged, *by_name.values()]
 
 

@@ -32,7 +32,8 @@ def model_card(manifest: Manifest, report: FairnessReport) -> str:
         f"- From {instant(manifest.trained_from_ms)} to {instant(manifest.trained_to_ms)}",
         "",
         "## Accuracy", "",
-        f"On the validation part of the split {manifest.split}, full catalogue.", "",
+        f"On the validation part of the split {manifest.split}, full catalogue, "
+        f"{_reranked(manifest)}.", "",
         "| measure | value |", "|---|---|",
         *(f"| {name} | {_value(Measured(m.value, m.low, m.high))} |"
           for name, m in sorted(manifest.metrics.items())),
@@ -63,6 +64,11 @@ def model_card(manifest: Manifest, report: FairnessReport) -> str:
 
 def _settings(manifest: Manifest) -> str:
     return ", ".join(f"{k} {v}" for k, v in sorted(manifest.hyperparameters.items())) or "none"
+
+
+def _reranked(manifest: Manifest) -> str:
+    told = ", ".join(f"{name} {strength:g}" for name, strength in manifest.rerank.items())
+    return f"lists reranked by {told}" if told else "lists as the model ranks"
 
 
 def _requirement(row: RequirementResult) -> str:

@@ -9,16 +9,25 @@ import numpy as np
 
 from recommender.arrays import Float64s
 from recommender.audit.groups import Group
+from recommender.audit.multiple_tests import holm
 from recommender.audit.verdicts import AuditStatus, by_interval
-from recommender.metrics import Measured, ratios_with_intervals
+from recommender.metrics import Measured, ratios_below
 
 _RESAMPLES = 1_000
 _LEVELS = (0.025, 0.975)
+_RATIO_RESAMPLES = 4_000
+"""So many that the least p-value can be told from chance among a hundred groups."""
+FALSE_FAIL = 0.025
+"""How often chance alone may fail any of the groups, all alike: one side of a 95 % interval."""
 
 
 @dataclass(frozen=True, slots=True)
 class GroupResult:
-    """What one group gets. diversity: of its lists. quality: its NDCG / that of all."""
+    """What one group gets. diversity: of its lists. quality: its NDCG / that of all.
+
+    quality_p: p-value of its being below what is required by chance, adjusted for the number of
+    groups judged.
+    """
 
     family: str
     name: str
@@ -26,6 +35,7 @@ class GroupResult:
     status: AuditStatus
     diversity: Measured | None = None
     quality: Measured | None = None
+    quality_p: float | None = None
 
 
 def spread_over_groups(values: Sequence[Float64s], seed: int = 0) -> Measured:
@@ -52,6 +62,10 @@ def group_results(
 ) -> list[GroupResult]:  # fmt: skip
     """Diversity and quality of each group; the status is that of the quality.
 
+    Among many groups some lie below by chance. One fails only where that stays unlikely over all
+    of them (Holm); else what its own interval would fail is inconclusive. That all pass needs no
+    such care: each of them must (Berger, Technometrics 1982).
+
     Args:
         diversity: float64 of shape (n_lists,), NaN for a list that has none.
         gains: NDCG@k of each list, None where it is not known what people took next.
@@ -59,20 +73,30 @@ def group_results(
         ratio_min: least ratio of a group's mean NDCG to that of all.
     """
     judged = [group for group in groups if int(group.members.sum()) >= least]
-    ratios: dict[int, Measured] = {}
+    ratios: dict[int, tuple[Measured, float]] = {}
     if gains is not None and judged:
-        measured = ratios_with_intervals(gains, np.array([group.members for group in judged]))
-        ratios = {id(group): ratio for group, ratio in zip(judged, measured, strict=True)}
+        measured, p_values = ratios_below(
+            gains, np.array([group.members for group in judged]), ratio_min, _RATIO_RESAMPLES)
+        ratios = {id(group): ratio for group, ratio in zip(
+            judged, zip(measured, holm(p_values), strict=True), strict=True)}
     found = []
     for group in groups:
-        quality = ratios.get(id(group))
-        status = (AuditStatus.INSUFFICIENT_DATA if quality is None
-                  else by_interval(quality, ratio_min, at_least=True))
+        quality, p_value = ratios.get(id(group), (None, None))
+        status = _status(quality, p_value, ratio_min)
         known = diversity[group.members & ~np.isnan(diversity)]
         found.append(GroupResult(
             group.family, group.name, int(group.members.sum()), status,
-            mean_over_people(known) if len(known) >= least else None, quality))
+            mean_over_people(known) if len(known) >= least else None, quality, p_value))
     return found
+
+
+def _status(quality: Measured | None, p_value: float | None, ratio_min: float) -> AuditStatus:
+    if quality is None or p_value is None:
+        return AuditStatus.INSUFFICIENT_DATA
+    alone = by_interval(quality, ratio_min, at_least=True)
+    if alone is AuditStatus.FAIL and p_value >= FALSE_FAIL:
+        return AuditStatus.INCONCLUSIVE
+    return alone
 
 
 def mean_over_people(values: Float64s, seed: int = 0) -> Measured:

@@ -17,6 +17,7 @@ from recommender.metrics.bootstrap import (
     paired_difference,
     paired_exposure_difference,
     ratio_with_interval,
+    ratios_below,
     ratios_with_intervals,
 )
 from recommender.metrics.exposure import coverage, exposures_of, gini, rarefied_coverage
@@ -41,6 +42,7 @@ __all__ = [
     "ranks_of",
     "rarefied_coverage",
     "ratio_with_interval",
+    "ratios_below",
     "ratios_with_intervals",
     "recall",
     "reciprocal_ranks",

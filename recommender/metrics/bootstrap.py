@@ -69,14 +69,25 @@ def ratios_with_intervals(values: Float64s, groups: npt.NDArray[np.bool_],
                           resamples: int = RESAMPLES, seed: int = 0) -> list[Measured]:
     """For each group mean of its users / mean of all users; 0 where that is not above 0.
 
-    Both means are of the same resample, since the group is part of all; so are those of all
-    groups, which makes many groups as cheap as one.
-
     Args:
         groups: bool of shape (n_groups, n_users).
     """
+    return ratios_below(values, groups, 0.0, resamples, seed)[0]
+
+
+def ratios_below(
+    values: Float64s, groups: npt.NDArray[np.bool_], threshold: float,
+    resamples: int = RESAMPLES, seed: int = 0,
+) -> tuple[list[Measured], list[float]]:
+    """The same, and for each group how likely chance alone puts it below `threshold`.
+
+    Both means are of the same resample, since the group is part of all; so are those of all
+    groups, which makes many groups as cheap as one. The p-values are one-sided: the share of
+    resamples that are not below, the sample itself counted as one of them (Davison and Hinkley
+    1997, 4.2); 1 where nothing can be said.
+    """
     if len(values) == 0 or values.sum() <= 0:
-        return [Measured(0.0)] * len(groups)
+        return [Measured(0.0)] * len(groups), [1.0] * len(groups)
     members = groups.T.astype(np.float64)
     sums = members * values[:, None]
     shares = np.full(len(values), 1.0 / len(values))
@@ -87,12 +98,14 @@ def ratios_with_intervals(values: Float64s, groups: npt.NDArray[np.bool_],
         means = np.divide(weights @ sums, in_group, out=np.zeros_like(in_group),
                           where=in_group > 0)
         found.append(np.divide(means, overall, out=np.zeros_like(means), where=overall > 0))
-    low, high = np.quantile(np.concatenate(found), _LEVELS, axis=0)
+    drawn = np.concatenate(found)
+    low, high = np.quantile(drawn, _LEVELS, axis=0)
+    p_values = (1.0 + (drawn >= threshold).sum(axis=0)) / (1.0 + len(drawn))
     overall_mean = values.mean()
     return [
         Measured(float(values[group].mean() / overall_mean), float(low[n]), float(high[n]))
         if group.any() else Measured(0.0) for n, group in enumerate(groups)
-    ]
+    ], np.where(groups.sum(axis=1) > 0, p_values, 1.0).tolist()
 
 
 def exposure_interval(

@@ -1,0 +1,71 @@
+"""The alert rules name gauges, labels, bounds and pages that exist; promtool agrees where it is."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from prometheus_client.metrics import MetricWrapperBase
+
+from adapters.telemetry import PrometheusTelemetry
+from recommender.audit.verdicts import AuditPolicy
+
+ROOT = Path(__file__).parent.parent
+RULES = ROOT / "ops" / "prometheus" / "audits.rules.yml"
+TESTS = RULES.with_name("audits.test.yml")
+_SELECTOR = re.compile(r"(reco_\w+)(?:{([^}]*)})?")
+_LABEL = re.compile(r"(\w+)\s*(?:=~|!=|!~|=)")
+
+
+def rules() -> list[dict[str, Any]]:
+    groups = yaml.safe_load(RULES.read_text())["groups"]
+    return [rule for group in groups for rule in group["rules"]]
+
+
+def labels_by_name() -> dict[str, set[str]]:
+    telemetry = PrometheusTelemetry(lambda: 0)
+    found = {}
+    for family, names in telemetry.registry._collector_to_names.items():
+        labels = family._labelnames if isinstance(family, MetricWrapperBase) else ()
+        found.update({key: set(labels) for key in names})
+    return found
+
+
+@pytest.mark.parametrize("rule", rules(), ids=lambda rule: rule["alert"])
+def test_every_rule_asks_for_gauges_and_labels_that_exist(rule: dict[str, Any]) -> None:
+    known = labels_by_name()
+    selectors = _SELECTOR.findall(rule["expr"])
+    assert selectors
+    for name, matchers in selectors:
+        assert name in known, name
+        assert set(_LABEL.findall(matchers)) <= known[name]
+
+
+@pytest.mark.parametrize("rule", rules(), ids=lambda rule: rule["alert"])
+def test_every_rule_says_how_bad_it_is_and_what_to_do(rule: dict[str, Any]) -> None:
+    assert rule["labels"]["severity"] in ("critical", "warning", "info")
+    assert rule["annotations"]["summary"]
+    page, anchor = rule["annotations"]["runbook"].split("#")
+    titles = re.findall(r"^#+ (.+)$", (ROOT / page).read_text(), re.MULTILINE)
+    assert anchor in {re.sub(r"[^\w-]", "", title.lower().replace(" ", "-")) for title in titles}
+
+
+def test_the_critical_rule_is_for_what_the_gate_enforces_and_the_target_is_the_policys() -> None:
+    policy, by_name = AuditPolicy(), {rule["alert"]: rule for rule in rules()}
+    enforced = re.search(r'requirement=~"([^"]*)"', by_name["FairreelRequirementFails"]["expr"])
+    assert enforced is not None and set(enforced[1].split("|")) == policy.enforced
+    target = by_name["FairreelTailShareBelowPublishedTarget"]["expr"]
+    assert float(target.rsplit("<", 1)[1]) == policy.tail_share_min
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
+def test_promtool_takes_the_rules_and_their_tests_hold() -> None:
+    for command in (["check", "rules", RULES.name], ["test", "rules", TESTS.name]):
+        done = subprocess.run(["promtool", *command], cwd=RULES.parent, capture_output=True,
+                              text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
