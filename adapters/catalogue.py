@@ -15,8 +15,9 @@ from adapters.bulk_insert import ColumnQuery, bulk_insert
 from adapters.database import reading, writing
 from adapters.erased_people import erased_until
 from adapters.postgresql_engine import Turn, wait_for_turn
+from adapters.rating_counts import KeptRatingCounts
 from adapters.tables import catalogue_changes, interactions, movies, people
-from recommender.types import EventType, Movie, Person, RatingCounts
+from recommender.types import Movie, Person, RatingCounts
 
 _MOVIE_COLUMNS = ("item_id", "title", "year", "genres", "added_at_ms", "placeholder")
 _PERSON_COLUMNS = ("user_id", "gender", "age", "occupation")
@@ -50,19 +51,6 @@ _TOUCHED = select(interactions.c.item_id, func.count().label("number")).group_by
 _TOUCHED_ALL = ColumnQuery(_TOUCHED)
 _TOUCHED_SOME = ColumnQuery(
     _TOUCHED.where(interactions.c.item_id.in_(bindparam("items", expanding=True)))
-)
-_RATINGS = ColumnQuery(
-    select(
-        interactions.c.item_id,
-        interactions.c.type,
-        interactions.c.rating,
-        func.count().label("number"),
-    )
-    .where(
-        interactions.c.item_id.in_(bindparam("items", expanding=True)),
-        interactions.c.type.in_([EventType.RATE.value, EventType.WATCH.value]),
-    )
-    .group_by(interactions.c.item_id, interactions.c.type, interactions.c.rating)
 )
 _COUNTED_SINGLY = 50
 
@@ -109,6 +97,7 @@ class SqlCatalogue:
         self._engine = engine
         self._counts_kept_s = counts_kept_s
         self._clock_s = clock_s
+        self._ratings = KeptRatingCounts(engine, counts_kept_s, clock_s)
         self._kept: _Listing | None = None
         self._counts: tuple[float, dict[str, int]] | None = None
 
@@ -158,16 +147,7 @@ class SqlCatalogue:
 
     def rating_counts(self, item_ids: Sequence[str]) -> dict[str, RatingCounts]:
         """As `ports.Catalogue.rating_counts`; a film nobody touched has zeros."""
-        by_rating: dict[str, dict[float, int]] = {item_id: {} for item_id in item_ids}
-        watches: dict[str, int] = {}
-        with reading(self._engine) as connection:
-            columns = _RATINGS.fetch(connection, items=list(item_ids))
-        for item_id, kind, rating, number in zip(*columns, strict=True):
-            if kind == EventType.WATCH:
-                watches[item_id] = number
-            else:
-                by_rating[item_id][rating] = number
-        return {i: RatingCounts(i, by_rating[i], watches.get(i, 0)) for i in by_rating}
+        return self._ratings.of(item_ids)
 
     def version(self) -> int:
         """As `ports.Catalogue.version`; also sees what other processes changed."""

@@ -126,6 +126,17 @@ def test_ratings_are_counted_by_value_and_watches_apart(world: World) -> None:
     assert (counts["none"].ratings, counts["none"].mean) == (0, None)
 
 
+def test_counts_follow_what_is_applied_between_two_looks(world: World) -> None:
+    world.catalogue.add_movies([STAR_WARS, EMPIRE])
+    world.store.apply(frame_of([rating("a", "u1", "260", rating=5.0)]))
+    assert world.catalogue.rating_counts(["260"])["260"].by_rating == {5.0: 1}
+    world.store.apply(frame_of([rating("b", "u2", "260", rating=4.0), rating("c", "u2", "1196")]))
+    assert world.catalogue.rating_counts(["260"])["260"].by_rating == {5.0: 1, 4.0: 1}
+    world.store.apply(frame_of([undo("d", "u1", "260", timestamp_ms=NOW_MS + 1)]))
+    counts = world.catalogue.rating_counts(["260", "1196"])
+    assert counts["260"].by_rating == {4.0: 1} and counts["1196"].ratings == 1
+
+
 def test_what_was_taken_back_is_not_counted(world: World) -> None:
     world.catalogue.add_movies([STAR_WARS, EMPIRE])
     world.store.apply(frame_of([

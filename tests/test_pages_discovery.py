@@ -15,6 +15,7 @@ from tests.visitor_site import (
     WAIT_S,
     VisitorSite,
     films_on,
+    just,
     problem,
     told,
 )
@@ -151,13 +152,55 @@ def test_what_is_not_applied_in_time_is_said_to_come(part: str | None) -> None:
     first = films_on(site.client.get("/").text)[0]
     answer = site.send("/", part, item_id=first, rating="4")
     page = answer.text if part else site.client.get("/").text
-    assert told(page) == f"You gave {title(first)} 4 stars. {NOT_APPLIED}"
+    assert just(page) == f"You gave {title(first)} 4 stars. {NOT_APPLIED}"
     assert films_on(page)[0] == first
-    assert part is None or '<a class="button quiet" href="/">Look again</a>' in page
+    assert '<a class="button quiet" href="/">Look again</a>' in page
     assert len(site.outbox.events) == 1  # it is kept all the same
-    site.apply_accepted()
-    site.kept.forget([USER])
+
+
+def late() -> tuple[VisitorSite, str]:
+    """A site that applies nothing in time, and the film that its visitor gave four stars."""
+    site = VisitorSite(options(page_wait_s=WAIT_S))
+    site.become(USER)
+    site.applies = False
+    first = films_on(site.client.get("/").text)[0]
+    site.send("/", "discovery", item_id=first, rating="4")
+    return site, first
+
+
+def test_a_part_that_does_not_count_an_act_yet_names_the_address_to_ask_again() -> None:
+    site, _ = late()
+    page = site.client.get("/?k=24", headers={"X-Fragment": "discovery"}).text
+    assert 'data-again="/?k=24" data-part="discovery"' in page
+
+
+@pytest.mark.parametrize("address", ["/", "/search", "/you", "/film/m1"])
+def test_any_page_says_of_a_late_act_once_it_counts_and_then_no_more(address: str) -> None:
+    site, first = late()
+    assert NOT_APPLIED in just(site.client.get(address).text)
+    site.apply_accepted()  # ingest forgets what is kept of the user a moment after the store
+    page = site.client.get(address).text
+    assert just(page) == f"You gave {title(first)} 4 stars." and "data-again" not in page
     assert first not in films_on(site.client.get("/").text)
+    assert just(site.client.get(address).text) == ""
+
+
+def test_an_act_that_counts_ends_the_waiting_for_those_before_it() -> None:
+    site, _ = late()
+    site.apply_accepted()
+    site.applies = True
+    second = films_on(site.client.get("/film/m1").text)[0]
+    site.send("/", "discovery", item_id=second, rating="5")
+    assert just(site.client.get("/").text) == ""
+
+
+def test_a_late_act_is_not_told_to_another_visitor_of_the_browser_nor_for_ever() -> None:
+    site, _ = late()
+    site.clock.now_ms += 600_001
+    assert just(site.client.get("/").text) == ""
+    site, _ = late()
+    site.become(OTHER)
+    assert just(site.client.get("/").text) == ""
 
 
 def test_when_many_wait_already_the_page_comes_without_waiting() -> None:

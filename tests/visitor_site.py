@@ -83,6 +83,12 @@ def told(page: str) -> str:
     return unescape(found[1]) if found else ""
 
 
+def just(page: str) -> str:
+    """What stands in the place for what was just done."""
+    found = re.search(r'class="just"[^>]*>\s*<span>([^<]*)</span>', page)
+    return unescape(found[1]) if found else ""
+
+
 def problem(page: str) -> str:
     """The reason on a page that tells of a problem."""
     found = re.search(r'<p class="notice bad" role="alert">([^<]*)</p>\n', page)

@@ -39,12 +39,6 @@ def test_a_stopped_server_shows_as_a_notice_that_goes_when_it_is_back(
     expect(notice).to_contain_text("offline")
     assert titles(page) == before
     program.start()
-    # The first ratings after a start may be applied after the list that answers them was made.
-    for _ in range(5):
-        star(cards(page).first, 5).click()
-        expect(page.get_by_role("main").locator("[aria-busy=true]")).to_have_count(0)
-        if titles(page)[:1] != before[:1]:
-            break
-        page.wait_for_timeout(1000)
+    star(cards(page).first, 5).click()
     expect(cards(page).first.get_by_role("heading")).not_to_have_text(before[0])
     expect(notice).to_have_count(0)

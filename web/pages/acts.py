@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from threading import BoundedSemaphore
 from time import monotonic, sleep
 
@@ -16,6 +16,8 @@ from recommender.types import Acceptance, Event, EventType, Movie
 from web.cards import Cards
 from web.intake import Intake
 from web.lists import Lists
+from web.pages import done as doing
+from web.pages.done import Done, done_to
 from web.pages.forms import form_fields
 from web.pages.visitors import Visitors
 from web.payloads import Id, Rating
@@ -52,41 +54,6 @@ class ActForm(BaseModel):
         return pressed[0]
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
-    """What was done to a film; `applied` tells whether it counts already."""
-
-    film: Movie
-    type: EventType
-    rating: float | None
-    applied: bool
-
-    @property
-    def text(self) -> str:
-        """In words."""
-        title = titled(self.film)
-        if self.rating is not None:
-            what = f"You gave {title} {stars(self.rating)}."
-        elif self.type is EventType.WATCH:
-            what = f"You watched {title}."
-        else:
-            what = f"{title} is out of your history."
-        return what if self.applied else f"{what} {LATER}"
-
-
-LATER = "It is kept, and will show here in a little while."
-
-
-def titled(film: Movie) -> str:
-    """Title and year."""
-    return film.title if film.year is None else f"{film.title} ({film.year})"
-
-
-def stars(rating: float) -> str:
-    """A rating in words."""
-    return "1 star" if rating == 1 else f"{rating:g} stars"
-
-
 class Acts:
     """Sends the events of visitors the way of all events, and waits until they are applied."""
 
@@ -116,10 +83,11 @@ class Acts:
         user_id = self._visitors.settle()
         event = self._event(kind, user_id, film, form.rating)
         self._intake.accept_one(event)
-        return Done(film, kind, form.rating, self._applied(user_id, [event]))
+        return self._awaited(done_to(film, kind, form.rating), user_id, [event])
 
-    def rate_all(self, films: Sequence[Movie], rating: float) -> tuple[list[Acceptance], bool]:
-        """Give each film this rating; what became of each, and whether those kept count already.
+    def rate_all(self, films: Sequence[Movie], rating: float,
+                 in_words: Callable[[list[Acceptance]], str]) -> Done:
+        """Give each film this rating; `in_words` says what became of each.
 
         Raises:
             StoreUnavailable: nothing was kept.
@@ -129,7 +97,18 @@ class Acts:
         acceptances = self._intake.accept(events)
         kept = [event for event, acceptance in zip(events, acceptances, strict=True)
                 if acceptance.retry_after_s is None]
-        return acceptances, self._applied(user_id, kept)
+        return self._awaited(Done(in_words(acceptances), False), user_id, kept)
+
+    def awaited(self) -> Done | None:
+        """What this visitor did on an earlier page that did not count then; told until it does."""
+        user_id = self._visitors.current()
+        earlier = None if user_id is None else doing.awaited(user_id, self._now_ms())
+        if user_id is None or earlier is None:
+            return None
+        done = earlier.seen_in(self._store.history(user_id))
+        if done.applied:
+            self._lists.forget(user_id)
+        return done
 
     def note_visit(self, film: Movie, words: str) -> None:
         """The visitor opened the page of a film that they found by these words, if any.
@@ -165,6 +144,11 @@ class Acts:
         now_ms = self._now_ms()
         return Event(self._new_id(), kind, user_id, None if film is None else film.item_id,
                      now_ms, now_ms, SOURCE, rating=rating, client_timestamp=False)
+
+    def _awaited(self, done: Done, user_id: str, events: Sequence[Event]) -> Done:
+        done = replace(done, applied=self._applied(user_id, events))
+        doing.remember(done, events[-1] if events else None)
+        return done
 
     def _applied(self, user_id: str, events: Sequence[Event]) -> bool:
         """Wait until the store tells of the events, and forget the list made before; False when

@@ -10,10 +10,11 @@ from pydantic import BaseModel, BeforeValidator
 from werkzeug.wrappers import Response as AnyResponse
 
 from recommender.serving import Fallback, RecommendOptions
+from recommender.types import Acceptance
 from web.errors import ProblemError
 from web.pages import frame
-from web.pages.acts import LATER, Done
 from web.pages.desk import Desk
+from web.pages.done import Done
 from web.pages.film_cards import listed
 from web.pages.onboarding import PICK_RATING, SHOWN, SUGGESTED
 from web.payloads import Diversity, K, Text
@@ -66,7 +67,7 @@ class DiscoveryRoutes:
     def act(self) -> AnyResponse:
         """Rate, watch or take back, from a card."""
         done = self._desk.acts.perform()
-        return self._page(done) if frame.is_fragment() else self._back(done.text)
+        return self._after(done)
 
     def pick(self) -> AnyResponse:
         """Take the films that someone new picked."""
@@ -74,11 +75,7 @@ class DiscoveryRoutes:
         if len(wanted) > SHOWN:
             raise ProblemError(422, f"more than {SHOWN} films")
         films = [self._desk.acts.film(path_id("item_id", item_id)) for item_id in wanted]
-        acceptances, applied = self._desk.acts.rate_all(films, PICK_RATING)
-        refused = sum(a.retry_after_s is not None for a in acceptances)
-        text = _picked(len(films) - refused, refused, applied)
-        later = len(films) > refused and not applied
-        return self._page(told=text, later=later) if frame.is_fragment() else self._back(text)
+        return self._after(self._desk.acts.rate_all(films, PICK_RATING, _picked))
 
     def choose(self) -> AnyResponse:
         """Go by an existing user, in development."""
@@ -87,12 +84,14 @@ class DiscoveryRoutes:
         frame.notice(f"You are {user_id} now.")
         return frame.see("discovery.discovery")
 
-    def _back(self, text: str) -> AnyResponse:
-        frame.notice(text)
-        return frame.see("discovery.discovery", **_asked().given())
+    def _after(self, done: Done) -> AnyResponse:
+        if frame.is_fragment():
+            return self._page(done)
+        return frame.see_done(done, "discovery.discovery", **_asked().given())
 
-    def _page(self, done: Done | None = None, told: str = "", later: bool = False) -> Response:
+    def _page(self, done: Done | None = None) -> Response:
         desk, asked = self._desk, _asked()
+        done = done or desk.acts.awaited()
         who = desk.visitors.current()
         answer = None if who is None else self._answer(who, asked)
         new = answer is None or answer["fallback"] == Fallback.NEW_USER
@@ -100,7 +99,7 @@ class DiscoveryRoutes:
             answer["recommendations"], asked.genre or None, desk.cards)
         return frame.page(
             "visitor/discovery.html", who=who, asked=asked, answer=answer, films=films,
-            done=done, told=told, later=later, new=new,
+            done=done, new=new,
             starters=desk.starters.films() if new else (), suggested=SUGGESTED,
             genres=desk.genre_choices(), models=desk.models.offered(),
             diversities=self._diversities,
@@ -122,11 +121,11 @@ def _asked() -> DiscoveryQuery:
     return query_parameters(DiscoveryQuery, this_request())
 
 
-def _picked(kept: int, refused: int, applied: bool) -> str:
+def _picked(acceptances: list[Acceptance]) -> str:
+    refused = sum(a.retry_after_s is not None for a in acceptances)
+    kept = len(acceptances) - refused
     words = [f"{kept} {'film' if kept == 1 else 'films'} taken into your history."] if kept else []
     if refused:
         words.append(f"{refused} more {'was' if refused == 1 else 'were'} not taken: these are "
                      "more ratings in an hour than one may give.")
-    if kept and not applied:
-        words.append(LATER)
     return " ".join(words)

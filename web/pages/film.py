@@ -10,8 +10,8 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from recommender.types import Movie, RatingCounts
 from web.pages import frame
-from web.pages.acts import Done
 from web.pages.desk import Desk
+from web.pages.done import Done
 from web.pages.film_cards import FilmCard, Mark, Why
 from web.payloads import Text
 from web.reading import path_id, query_parameters
@@ -51,11 +51,11 @@ class FilmRoutes:
         done = self._desk.acts.perform()
         if frame.is_fragment():
             return self._page(item_id, done)
-        frame.notice(done.text)
-        return frame.see("film.film", item_id=item_id)
+        return frame.see_done(done, "film.film", item_id=item_id)
 
     def _page(self, item_id: str, done: Done | None = None) -> Response:
-        film, done_before = self._known(item_id), self._desk.marks()
+        film, done = self._known(item_id), done or self._desk.acts.awaited()
+        done_before = self._desk.marks()
         counts = self._services.catalogue.rating_counts([item_id])[item_id]
         labels, values = histogram(counts)
         return frame.page(

@@ -18,6 +18,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from web.errors import ProblemError
 from web.operations import Operation, RouteTable, Who
 from web.pages import forms
+from web.pages.done import Done
 from web.pages.sessions import visitor
 from web.request_context import this_request
 
@@ -27,6 +28,7 @@ _FIRST = "discovery.discovery"
 _TITLES: Mapping[int, str] = {
     HTTPStatus.UNAUTHORIZED: "Please log in", HTTPStatus.CONFLICT: "Not as things are",
     HTTPStatus.UNPROCESSABLE_ENTITY: "That value does not fit",
+    HTTPStatus.TOO_MANY_REQUESTS: "A little too fast",
     HTTPStatus.INTERNAL_SERVER_ERROR: "Something went wrong",
     HTTPStatus.SERVICE_UNAVAILABLE: "Not just now",
 }
@@ -59,6 +61,13 @@ def _html(text: str, status: int) -> Response:
 def see(endpoint: str, **values: Any) -> AnyResponse:
     """After a form: to the page that shows what came of it (303, so that reloading is safe)."""
     return redirect(url_for(endpoint, **values), 303)
+
+
+def see_done(done: Done, endpoint: str, **values: Any) -> AnyResponse:
+    """After a visitor's form. What does not count yet, the page says itself until it does."""
+    if done.applied:
+        notice(done.text)
+    return see(endpoint, **values)
 
 
 def notice(text: str) -> None:
@@ -97,12 +106,17 @@ class Frame:
         request = this_request()
         if problem.status == HTTPStatus.UNAUTHORIZED and request.method == "GET":
             return redirect(url_for("login.login", next=request.full_path.rstrip("?")), 303)
+        wait_s = problem.headers.get("Retry-After")
+        shown = request.method == "GET" and not is_fragment()
         # Whole, also for the script: it tells what the page says.
         answer = _html(
             render_template("problem.html", problem=problem, request_id=request.request_id,
-                            title=_title(problem.status), notice=None),
+                            title=_title(problem.status), notice=None,
+                            wait_s=wait_s, shown=shown),
             problem.status)
         answer.headers.extend(problem.headers)
+        if shown and wait_s is not None:
+            answer.headers["Refresh"] = wait_s
         return answer
 
     def _values(self) -> dict[str, Any]:

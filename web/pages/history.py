@@ -10,8 +10,8 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from recommender.types import Movie
 from web.pages import frame
-from web.pages.acts import Done
 from web.pages.desk import Desk
+from web.pages.done import Done
 from web.pages.film_cards import FilmCard, marks
 from web.reading import query_parameters
 from web.request_context import this_request
@@ -41,8 +41,7 @@ class HistoryRoutes:
         done = self._desk.acts.perform()
         if frame.is_fragment():
             return self._page(done)
-        frame.notice(done.text)
-        return frame.see("history.history", **_asked().model_dump(exclude_defaults=True))
+        return frame.see_done(done, "history.history", **_asked().model_dump(exclude_defaults=True))
 
     def forget(self) -> AnyResponse:
         """Go by no id on this device."""
@@ -52,6 +51,7 @@ class HistoryRoutes:
 
     def _page(self, done: Done | None = None) -> Response:
         who, asked = self._desk.visitors.current(), _asked()
+        done = done or self._desk.acts.awaited()
         history = None if who is None else self._store.history(who)
         found = {} if history is None else marks(history)
         newest = sorted(found, key=lambda item_id: (-found[item_id].at_ms, item_id))

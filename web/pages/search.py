@@ -7,8 +7,8 @@ from pydantic import BaseModel
 from werkzeug.wrappers import Response as AnyResponse
 
 from web.pages import frame
-from web.pages.acts import Done
 from web.pages.desk import Desk
+from web.pages.done import Done
 from web.pages.film_cards import FilmCard, Mark
 from web.payloads import Text
 from web.reading import query_parameters
@@ -40,11 +40,11 @@ class SearchRoutes:
         done = self._desk.acts.perform()
         if frame.is_fragment():
             return self._page(done)
-        frame.notice(done.text)
-        return frame.see("search.search", **_asked().model_dump(exclude_defaults=True))
+        return frame.see_done(done, "search.search", **_asked().model_dump(exclude_defaults=True))
 
     def _page(self, done: Done | None = None) -> Response:
         asked = _asked()
+        done = done or self._desk.acts.awaited()
         words = asked.query.strip()
         if words or asked.genre:
             found = self._catalogue.search(words, _FOUND_MAX, asked.genre or None)
