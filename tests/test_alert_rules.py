@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -63,7 +62,7 @@ def test_the_critical_rule_is_for_what_the_gate_enforces_and_the_target_is_the_p
     assert float(target.rsplit("<", 1)[1]) == policy.tail_share_min
 
 
-@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
+@pytest.mark.needs_tool("promtool")
 def test_promtool_takes_the_rules_and_their_tests_hold() -> None:
     for command in (["check", "rules", RULES.name], ["test", "rules", TESTS.name]):
         done = subprocess.run(["promtool", *command], cwd=RULES.parent, capture_output=True,
