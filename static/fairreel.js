@@ -143,14 +143,13 @@ document.addEventListener("click", (event) => {
 
 // A search answers as one types: after a pause of a quarter of a second, in the long run at most 40
 // times a minute. That leaves an address more than half of its requests for everything else.
-const LIVE_PAUSE_MS = 250, LIVE_BURST = 8, LIVE_EACH_MS = 1500;
-let waiting = 0, saved = LIVE_BURST, savedAt = Date.now();
+const LIVE_PAUSE_MS = 250, LIVE_BURST = 6, LIVE_EACH_MS = 1500;
+let waiting = 0;
 
-function livePause() {
-  const now = Date.now();
-  saved = Math.min(LIVE_BURST, saved + (now - savedAt) / LIVE_EACH_MS);
-  savedAt = now;
-  return Math.max(LIVE_PAUSE_MS, (1 - saved) * LIVE_EACH_MS);
+// Searches that may go at once; counted for the tab, since each page that opens starts anew.
+function liveSaved() {
+  const kept = JSON.parse(sessionStorage.getItem("live")) ?? { saved: LIVE_BURST, at: 0 };
+  return Math.min(LIVE_BURST, kept.saved + (Date.now() - kept.at) / LIVE_EACH_MS);
 }
 
 document.addEventListener("input", (event) => {
@@ -161,9 +160,9 @@ document.addEventListener("input", (event) => {
     const asked = new URLSearchParams(new FormData(form)).toString();
     if (asked === form.dataset.asked) return; // typed and taken back
     form.dataset.asked = asked;
-    saved -= 1;
+    sessionStorage.setItem("live", JSON.stringify({ saved: liveSaved() - 1, at: Date.now() }));
     form.requestSubmit();
-  }, livePause());
+  }, Math.max(LIVE_PAUSE_MS, (1 - liveSaved()) * LIVE_EACH_MS));
 });
 
 // Parts that refresh themselves while their box is ticked: never while somebody reads in them with
