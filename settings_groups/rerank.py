@@ -16,7 +16,8 @@ class RerankSettings(BaseModel):
 
     # --- reranking
     rerank: dict[str, Strength] = {}
-    """Strength in [0, 1] of each reranker (JSON object), as in docs/rerank.md; none by default."""
+    """Strength in [0, 1] of each reranker (JSON object), as in docs/rerank.md, which tells why none
+    is the default."""
     rerank_pool: int = Field(default=100, ge=10, le=1_000)
     """Films of the model that rerankers choose from."""
     rerank_period_s: int = Field(default=86_400, ge=60)

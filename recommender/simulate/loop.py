@@ -76,13 +76,16 @@ ARMS = (
     Arm("exploration", chain=chain_of({"exploration": 0.5})),
     Arm("combined", settings=_UNORDERED,
         chain=chain_of({"popularity_division": 0.3, "exposure_cap": 0.5})),
+    Arm("cap_and_genres",
+        chain=chain_of({"exposure_cap": 0.4, "calibrated_genres": 0.7}, pool=200)),
     Arm("random", Feed.RANDOM),
     Arm("oracle", Feed.ORACLE),
     Arm("frozen", Feed.FROZEN),
     Arm("no_feedback", Feed.NO_FEEDBACK),
 )
 """`model_exponents` has the exponents of the default transition KNN. The strengths of the cap and
-of `combined` were chosen on seeds 901 and 902 of the strong world; reports are on other seeds."""
+of `combined` were chosen on seeds 901 and 902 of the strong world, those of `cap_and_genres` and
+its pool on the same seeds of all three worlds; reports are on other seeds."""
 
 Progress = Callable[[str], None]
 

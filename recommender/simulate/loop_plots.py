@@ -21,7 +21,7 @@ _STYLES = (
     ("popularity_division", "#0b4f8a", "--", "^"), ("combined", "#6f6f6f", "-", "D"),
     ("exposure_cap", "#6f6f6f", "--", "v"), ("tail_slots", "#6f6f6f", ":", "P"),
     ("exploration", "#a8a8a8", "-", "X"), ("mmr", "#a8a8a8", "--", "<"),
-    ("calibrated_genres", "#a8a8a8", ":", ">"),
+    ("calibrated_genres", "#a8a8a8", ":", ">"), ("cap_and_genres", "#0b4f8a", ":", "d"),
     ("random", "#9c1c1c", ":", "."), ("oracle", "#9c1c1c", "-", "*"),
     ("no_feedback", "#9c1c1c", "--", "x"),
 )
