@@ -11,7 +11,7 @@ from web.pages import frame
 from web.surface import Surface
 
 REPORT = "loop_simulation_results"
-CHARTED = ("no_mitigation", "combined", "random", "oracle")
+CHARTED = ("no_mitigation", "cap_and_genres", "random", "oracle")
 """Four lines can be told apart; the table has all arms."""
 
 
