@@ -25,6 +25,7 @@ COMMANDS = {
     "snapshot": "commands.snapshot",
     "evaluate": "commands.evaluate",
     "audit": "commands.audit",
+    "counterfactual": "commands.counterfactual",
     "compare": "commands.compare",
     "tune": "commands.tune",
     "registry": "commands.registry",
