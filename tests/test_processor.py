@@ -132,12 +132,18 @@ yield_to_parent()
 print(*sorted(os.sched_getaffinity(0)))
 """
 PARENT = f"""
-import os, subprocess, sys
+import os, subprocess, sys, threading
 from workers import processor
 if sys.argv[1] == "one":
     processor.confine()
-with processor.let_go():
-    subprocess.run([sys.executable, "-c", {CHILD!r}], check=True)
+
+def train():  # in a thread of its own, as jobs run: only that one is let go
+    with processor.let_go():
+        subprocess.run([sys.executable, "-c", {CHILD!r}], check=True)
+
+job = threading.Thread(target=train)
+job.start()
+job.join()
 print(*sorted(os.sched_getaffinity(0)))
 """
 
