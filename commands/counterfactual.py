@@ -35,16 +35,18 @@ Taken = dict[str, list[tuple[int, str]]]
 @click.command("counterfactual")
 @click.option("--over-s", default=30 * 86_400, show_default=True, type=click.IntRange(min=1),
               help="Read the answers of so many seconds.")
-@click.option("--within-s", default=1_800, show_default=True, type=click.IntRange(min=1),
-              help="A film is taken when it is rated or watched so many seconds after the answer.")
+@click.option("--within-s", type=click.IntRange(min=1),
+              help="A film is taken when it is rated or watched so many seconds after the answer; "
+                   "default: the window of online success.")
 @json_option
-def command(over_s: int, within_s: int, as_json: bool) -> int:
+def command(over_s: int, within_s: int | None, as_json: bool) -> int:
     """Estimate from logged propensities what chance earned, and what even draws would earn.
 
     Only rerankers that draw (`exploration`, `tail_slots`) leave such places. An even draw gives
     each film that could have stood there the same chance (SNIPS; see docs/rerank.md).
     """
     settings = Settings()
+    within_s = within_s or settings.online_success_window_s
     until_ms = now_ms() - 1000 * within_s - LATE_MS
     begin_ms = until_ms - 1000 * over_s
     responses = open_database(settings.responses(), "responses")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from pathlib import Path
 from threading import Thread
+
+from workers.processor import own_threads
 
 NICENESS = 10
 
@@ -34,9 +35,7 @@ def yield_to_parent() -> None:
     Of a parent that is on all of them one is left to it. Both belong to threads on Linux, and
     numeric libraries have started theirs by now; threads to come inherit it.
     """
-    tasks = Path("/proc/self/task")
-    threads = [int(task.name) for task in tasks.iterdir()] if tasks.is_dir() else [0]
-    for thread in threads:
+    for thread in own_threads():
         os.setpriority(os.PRIO_PROCESS, thread, NICENESS)
         if hasattr(os, "sched_setaffinity"):
             processors = os.sched_getaffinity(thread)

@@ -122,9 +122,14 @@ def read_times(processors: frozenset[int]) -> ProcessorTimes:
     return ProcessorTimes(busy, total, time.process_time())
 
 
+def own_threads() -> list[int]:
+    """Ids of all threads of this process; where they cannot be listed 0, the one that asks."""
+    return [int(task.name) for task in _TASKS.iterdir()] if _TASKS.is_dir() else [0]
+
+
 def _move_to(processor: int) -> None:
-    for task in _TASKS.iterdir():
+    for thread in own_threads():
         try:
-            os.sched_setaffinity(int(task.name), {processor})
+            os.sched_setaffinity(thread, {processor})
         except ProcessLookupError:
             continue  # a thread that has ended meanwhile
