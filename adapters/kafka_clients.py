@@ -84,9 +84,10 @@ class KafkaAccess:
             raise BusUnavailable(f"Kafka at {servers}: {self._told(reason)}") from error
 
     def _told(self, reason: BaseException) -> str:
+        # The broker hangs up on a refused login, and its answer may be lost by that.
         cut_off = isinstance(reason, KafkaConnectionError) and "disconnected" in str(reason)
-        if cut_off and "sasl_mechanism" in self.security.options():
-            # The broker hangs up on a refused login, and its answer may be lost by that.
+        refused = isinstance(reason, SaslAuthenticationFailedError)
+        if (cut_off or refused) and "sasl_mechanism" in self.security.options():
             return f"{reason_of(reason)} during login: are user and password right?"
         return reason_of(reason)
 

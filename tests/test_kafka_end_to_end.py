@@ -202,7 +202,7 @@ def test_whatever_is_wrong_with_the_login_is_told_within_10_seconds_and_nothing_
     for topic in (*EVENT_TOPICS, *map(dead_letter_topic, EVENT_TOPICS)):
         allow(space, "writer", ResourceType.TOPIC, space.names.on_kafka(topic), "WRITE")
     with program_on_kafka(home, space, **login(broker, "writer", "wrong")).start() as program:
-        told(home, program, "credentials", "are user and password right?")
+        told(home, program, "are user and password right?")
         assert rate(program, "with-a-wrong-password") == 200
         soon(lambda: program.metric("reco_relay_backlog") == 1)
         assert PASSWORD not in program.said() and "wrong\"" not in program.said()
