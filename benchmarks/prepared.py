@@ -17,9 +17,14 @@ def argument_parser(about: str | None, seconds: float) -> argparse.ArgumentParse
     return parser
 
 
+# Data that was prepared hours ago would be trained on anew as soon as the server starts.
+NO_JOBS_OF_ITS_OWN = {
+    f"FAIRREEL_{job}_INTERVAL_S": "315360000" for job in ("RETRAIN", "SNAPSHOT", "AUDIT", "DRIFT")}
+
+
 def environment(data: Path, registry: Path) -> dict[str, str]:
     """Settings of a server under load: these folders, no limit for one address, a quiet log."""
-    return {
+    return NO_JOBS_OF_ITS_OWN | {
         "FAIRREEL_DATA_FOLDER": str(data),
         "FAIRREEL_REGISTRY_FOLDER": str(registry),
         "FAIRREEL_OUTPUTS_FOLDER": str(registry.with_name("outputs")),

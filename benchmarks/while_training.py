@@ -1,7 +1,8 @@
 """`make bench-while-training`: latency of /recommend while a retrain runs, against none running.
 
 On a copy of the data folder and the registry: first for some seconds with nothing else going on,
-then from POST /models/retrain until the retrain has ended. Rounds alternate by themselves.
+then from POST /models/retrain until the retrain has ended. Rounds alternate by themselves;
+--seconds are those of a round without a retrain.
 
 Without more, one client asks at a steady pace, and figures are over all requests of all rounds.
 With --connections 32, wrk asks as fast as that many connections allow (a closed loop: latency is
@@ -25,7 +26,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from benchmarks import ids, server, wrk
+from benchmarks import ids, prepared, server, wrk
 from clock import now_ms
 from composition import open_store
 from recommender.types import Role
@@ -105,11 +106,7 @@ def copied(arguments: argparse.Namespace) -> Iterator[tuple[str, str]]:
         shutil.copytree(arguments.data, data)
         shutil.copytree(arguments.registry, registry)
         secret = admin_secret(data)
-        environment = {
-            "FAIRREEL_DATA_FOLDER": str(data), "FAIRREEL_REGISTRY_FOLDER": str(registry),
-            "FAIRREEL_OUTPUTS_FOLDER": str(Path(folder) / "outputs"),
-            "FAIRREEL_RATE_LIMIT_PER_MINUTE": "1000000000", "FAIRREEL_LOG_LEVEL": "WARNING",
-        }
+        environment = prepared.environment(data, registry)
         with server.serving("app:create_app", environment, "/ready") as (address, _):
             yield address, secret
 
@@ -175,12 +172,7 @@ def tell_load(rounds: list[list[list[wrk.Load]]], connections: int) -> None:
 
 def main() -> None:
     """Measure and print a table."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--data", type=Path, default=Path("data"), help="data folder")
-    parser.add_argument("--registry", type=Path, default=Path("model_registry"))
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=8, help="of a round without a retrain")
+    parser = prepared.argument_parser(__doc__, seconds=8)
     parser.add_argument("--connections", type=int, default=0, help="of wrk; 0: one client, no wrk")
     arguments = parser.parse_args()
     users = itertools.cycle(ids.users_with_history(arguments.data))
