@@ -11,13 +11,14 @@ from pydantic import BaseModel
 
 from recommender.types import ModelRecord, Movie, RatingCounts
 from web.errors import FieldError
+from web.operations import JSON
 
 _RATING_STEPS = tuple(step / 2 for step in range(1, 11))
 
 
 def json_answer(value: Any, status: int = 200) -> Response:
     """`value` as JSON."""
-    return Response(orjson.dumps(value), status, mimetype="application/json")
+    return Response(orjson.dumps(value), status, content_type=JSON)
 
 
 def iso_time(at_ms: int) -> str:

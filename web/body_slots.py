@@ -90,7 +90,7 @@ class _Body(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: Any) -> int:
+    def read(self, size: int = -1, /) -> bytes:
         if self._refusal is not None:
             raise self._refusal
         try:
@@ -99,8 +99,12 @@ class _Body(io.RawIOBase):
             self._refusal = refusal
             raise
         try:
-            data: bytes = self._stream.read(len(buffer))
+            data: bytes = self._stream.read(size)
         finally:
             self._slots.give_back()
+        return data
+
+    def readinto(self, buffer: Any) -> int:
+        data = self.read(len(buffer))
         buffer[: len(data)] = data
         return len(data)
