@@ -23,7 +23,7 @@ from recommender.models.model import (
     decay_of,
     hyperparameter,
 )
-from recommender.ranking import NO_SOURCE, Ranked
+from recommender.ranking import NO_SOURCE, SMALLEST_DECAY, Ranked
 
 _ONE = np.ones(1, np.float32)
 
@@ -83,8 +83,10 @@ class AlsModel:
         """
         n = len(history.items)
         ages = np.arange(n - 1, -1, -1, dtype=np.float32)
-        weights = history.weights * np.float32(self.decay) ** ages
-        mine = self.vectors[history.items]
+        strengths = np.float32(self.decay) ** ages
+        first = int(np.searchsorted(strengths, SMALLEST_DECAY))  # what is older counts no more
+        weights = history.weights[first:] * strengths[first:]
+        mine = self.vectors[history.items[first:]]
         amount = float(np.abs(weights).sum())
         if not amount:
             return _nothing()
@@ -96,9 +98,7 @@ class AlsModel:
         scores[excluded] = 0.0
         if allowed is not None:
             scores[~allowed] = 0.0
-        # Ties go to the lower index, also at the end of the list.
-        order = np.argsort(-scores, kind="stable")[:k]
-        items = order[scores[order] > 0].astype(np.int32)
+        items = _best(scores, k)
         parts = self.vectors[items] @ by_entry
         because = np.where(parts.max(axis=1, initial=0) > 0,
                            n - 1 - parts[:, ::-1].argmax(axis=1), NO_SOURCE)
@@ -112,6 +112,14 @@ class AlsModel:
     def is_finite(self) -> bool:
         """Whether all numbers are finite."""
         return bool(np.isfinite(self.vectors).all() and np.isfinite(self.common).all())
+
+
+def _best(scores: Float32s, k: int) -> Int32s:
+    """The k films with the highest scores above zero; ties go to the lower index."""
+    least = np.partition(scores, -k)[-k] if k < len(scores) else scores.min(initial=0)
+    candidates = np.flatnonzero((scores >= least) & (scores > 0))
+    order = np.argsort(-scores[candidates], kind="stable")[:k]
+    return candidates[order].astype(np.int32)
 
 
 def _nothing() -> Ranked:
