@@ -20,6 +20,8 @@ VARIANTS: dict[str, tuple[tuple[str, dict[str, Any]], ...]] = {
         ("similar_histories", {}),
         ("sequence_blend", {"to_power": 0.1}),
         ("sequence_blend", {}),
+        ("sequence_als", {}),
+        ("sequence_als", {"to_power": 1.0}),
         ("sequence_softmax", {}),
     ),
     "b": (
@@ -31,6 +33,7 @@ VARIANTS: dict[str, tuple[tuple[str, dict[str, Any]], ...]] = {
         ("sequential", {"to_power": 0}),
         ("similar_histories", {}),
         ("sequence_blend", {"to_power": 0}),
+        ("sequence_als", {"to_power": 0}),
         ("sequence_softmax", {"to_power": 0}),
     ),
     "c": (
@@ -52,6 +55,10 @@ VARIANTS: dict[str, tuple[tuple[str, dict[str, Any]], ...]] = {
         ("similar_histories", {}),
         ("sequence_blend", {"to_power": 0.1}),
         ("sequence_blend", {}),
+        ("als", {}),
+        ("sequence_als", {}),
+        ("sequence_als", {"to_power": 1.5, "als_power": 2.0}),
+        ("sequence_softmax", {}),
     ),
 }
 """Model and changed hyperparameters, by part. Without an order only models that need none."""

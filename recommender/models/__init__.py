@@ -10,6 +10,7 @@ from recommender.models.knn import KNN
 from recommender.models.model import ModelSpec
 from recommender.models.ncf import NCF
 from recommender.models.popularity import POPULARITY
+from recommender.models.sequence_als import SEQUENCE_ALS
 from recommender.models.sequence_blend import SEQUENCE_BLEND
 from recommender.models.sequence_softmax import SEQUENCE_SOFTMAX
 from recommender.models.sequential import SEQUENTIAL
@@ -28,6 +29,7 @@ MODELS: dict[str, ModelSpec[Any]] = {
         SEQUENTIAL,
         SIMILAR_HISTORIES,
         SEQUENCE_BLEND,
+        SEQUENCE_ALS,
         SEQUENCE_SOFTMAX,
     )
 }

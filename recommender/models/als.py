@@ -81,28 +81,38 @@ class AlsModel:
         The user's vector is linear in the entries' vectors, so each entry's part of a score is
         known exactly (section 5 of Hu et al.). Entries of low weight pull the other way.
         """
-        n = len(history.items)
-        ages = np.arange(n - 1, -1, -1, dtype=np.float32)
-        strengths = np.float32(self.decay) ** ages
-        first = int(np.searchsorted(strengths, SMALLEST_DECAY))  # what is older counts no more
-        weights = history.weights[first:] * strengths[first:]
-        mine = self.vectors[history.items[first:]]
-        amount = float(np.abs(weights).sum())
-        if not amount:
+        solved = self.solve(history)
+        if solved is None:
             return _nothing()
-        matrix = self.common + mine.T @ (mine * np.abs(weights)[:, None])
-        scale = (amount + self.unobserved_weight * self.n_taken) ** self.frequency_power
-        matrix[np.diag_indices_from(matrix)] += np.float32(self.regularization * scale)
-        by_entry = np.linalg.solve(matrix, (mine * weights[:, None]).T)
-        scores = self.vectors @ by_entry.sum(axis=1)
+        scores = self.vectors @ solved.sum(axis=1)
         scores[excluded] = 0.0
         if allowed is not None:
             scores[~allowed] = 0.0
         items = _best(scores, k)
-        parts = self.vectors[items] @ by_entry
+        parts = self.vectors[items] @ solved
         because = np.where(parts.max(axis=1, initial=0) > 0,
-                           n - 1 - parts[:, ::-1].argmax(axis=1), NO_SOURCE)
+                           len(history.items) - 1 - parts[:, ::-1].argmax(axis=1), NO_SOURCE)
         return Ranked(items, scores[items], because.astype(np.int32))
+
+    def solve(self, history: EncodedHistory) -> Float32s | None:
+        """What each of the newest entries adds to the user's vector.
+
+        Returns: float32 of shape (factors, n_counted); entries that are so old that they hardly
+        count are left out. None when no entry says anything.
+        """
+        ages = np.arange(len(history.items) - 1, -1, -1, dtype=np.float32)
+        strengths = np.float32(self.decay) ** ages
+        first = int(np.searchsorted(strengths, SMALLEST_DECAY))
+        weights = history.weights[first:] * strengths[first:]
+        mine = self.vectors[history.items[first:]]
+        amount = float(np.abs(weights).sum())
+        if not amount:
+            return None
+        matrix = self.common + mine.T @ (mine * np.abs(weights)[:, None])
+        scale = (amount + self.unobserved_weight * self.n_taken) ** self.frequency_power
+        matrix[np.diag_indices_from(matrix)] += np.float32(self.regularization * scale)
+        solved: Float32s = np.linalg.solve(matrix, (mine * weights[:, None]).T)
+        return solved
 
     def neighbours(self, item: int, k: int) -> Ranked:
         """The k films with the highest score for a history of `item` alone."""
