@@ -33,6 +33,7 @@ ML_1M = (
     "--user", "userID", "--item", "movieID", "--position", "position", "--type", "watch",
     "--start", "2000-01-01", "--step-s", "60",
 )
+NEIGHBOUR_MODELS = ("transition_knn", "knn")
 
 
 @dataclass
@@ -72,20 +73,30 @@ def command(settings: dict[str, str], *arguments: str) -> tuple[float, str]:
 
 
 def import_and_train(measured: Measured, settings: dict[str, str], *source: str) -> None:
-    """Both steps, with what they say of themselves."""
+    """Import, train two models, then those of the settings, with what they say of themselves."""
     seconds, said = command(settings, "import", "--json", *source)
     report = json.loads(said)
     measured.add("imported", f"{report['events']:,} events, {report['movies']:,} films, "
                              f"{report['people']:,} people, {report['rejected']} left out")
     measured.add("import", f"{seconds:.1f} s ({report['seconds']:.1f} s of it importing)")
+    seconds, told, _ = train(settings | {"models": json.dumps(NEIGHBOUR_MODELS)})
+    measured.add(f"snapshot; fit, evaluate, audit, fit on all, publish {len(NEIGHBOUR_MODELS)} "
+                 "neighbour models", f"{seconds:.1f} s ({told:.1f} s without its start)")
+    seconds, told, models = train(settings)
+    measured.add(f"the same with the {len(models)} models of the settings",
+                 f"{seconds:.1f} s ({told:.1f} s without its start)")
+    for name, version_id in models:
+        measured.add(f"{name}, {_of_manifest(settings, version_id, 'split')}",
+                     _metrics(_of_manifest(settings, version_id, "metrics")))
+
+
+def train(settings: dict[str, str]) -> tuple[float, float, list[tuple[str, str]]]:
+    """Seconds with and without the start of the process; name and version id of each model."""
     seconds, said = command(settings, "train", "--json")
     lines = [json.loads(line) for line in said.splitlines()]
     told = next(line["seconds"] for line in lines if line["event"] == "finished")
-    measured.add("train: snapshot, fit, evaluate, fit on all, publish 3 models",
-                 f"{seconds:.1f} s ({told:.1f} s without its start)")
-    for model in (line for line in lines if line["event"] == "model"):
-        measured.add(f"{model['name']}, {_of_manifest(settings, model['version_id'], 'split')}",
-                     _metrics(_of_manifest(settings, model["version_id"], "metrics")))
+    return seconds, told, [(line["name"], line["version_id"]) for line in lines
+                           if line["event"] == "model"]
 
 
 def _of_manifest(settings: dict[str, str], version_id: str, name: str) -> Any:
