@@ -146,6 +146,7 @@ class _Parts:
     side: StoreSide
     events: EventSide
     bus_watch: BusWatch | None
+    answers: AnswerPublisher | None
     responses: SqlResponseLog
     telemetry: PrometheusTelemetry
     state: ServingState[ModelBundle]
@@ -181,8 +182,7 @@ def compose(settings: Settings, further_topics: Iterable[Register] = (),
                       parts.watch.refused, traffic, now_ms)
     return Application(
         _flask(parts, program, further_topics), parts.side, parts.events, parts.responses,
-        ingest, _relay(parts), parts.bus_watch,
-        open_answer_publisher(parts.settings, parts.side, parts.responses.engine, parts.events.bus),
+        ingest, _relay(parts), parts.bus_watch, parts.answers,
         parts.watch, parts.retrainer, parts.snapshot, parts.audit, scheduler, parts.experiments,
     )
 
@@ -202,6 +202,7 @@ def _open(settings: Settings) -> _Parts:
                           side.audit, now_ms)
     return _Parts(
         settings, side, events, None if events.queue is None else BusWatch(events.bus),
+        open_answer_publisher(settings, side, responses.engine, events.bus),
         responses, telemetry, state, watch,
         retrainer,
         SnapshotJob(_child("snapshot", "--json"), settings.training_timeout_s),
@@ -213,6 +214,12 @@ def _open(settings: Settings) -> _Parts:
     )
 
 
+def _bus_problem(parts: _Parts) -> Callable[[], str | None]:
+    """Why the bus, or a part of what goes through it, does not work."""
+    of_bus, answers = (parts.bus_watch or parts.events.bus).problem, parts.answers
+    return of_bus if answers is None else lambda: of_bus() or answers.problem()
+
+
 def _flask(parts: _Parts, program: Workers, further_topics: Iterable[Register]) -> Flask:
     side = parts.side
     services = Services(
@@ -222,7 +229,7 @@ def _flask(parts: _Parts, program: Workers, further_topics: Iterable[Register]) 
         serving=parts.state,
         retrain=parts.retrainer, switch=parts.experiments.switch, similar=similar,
         manifest=_manifest_of(parts.settings),
-        bus_problem=(parts.bus_watch or parts.events.bus).problem,
+        bus_problem=_bus_problem(parts),
         metrics_registry=parts.telemetry.registry, now_ms=now_ms,
         review=side.review, requeue=Requeuer(side.review, parts.events.bus, side.audit, now_ms),
         program=program,

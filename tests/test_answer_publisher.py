@@ -121,8 +121,10 @@ def test_while_the_bus_is_away_answers_wait_and_what_it_took_is_not_sent_again(
     publisher.start()
     with pytest.raises(AssertionError):
         soon(lambda: queue.backlog() < 4, 1)
+    assert publisher.problem() == "answers wait: away"
     bus.refuses = {3}  # the response of the second answer
     soon(lambda: queue.backlog() == 0, 20)
+    soon(lambda: publisher.problem() is None)
     assert bus.ids(RECOMMENDATIONS).count("request-0001") == 1
     assert bus.ids(RECOMMENDATION_REQUESTS).count("request-0001") == 2  # at least once
     assert bus.ids(RECOMMENDATIONS).count("request-0000") == 1

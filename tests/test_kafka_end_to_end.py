@@ -217,6 +217,11 @@ def test_whatever_is_wrong_with_the_login_is_told_within_10_seconds_and_nothing_
         assert rate(program, "without-the-right-to-read") == 200
         soon(lambda: on_topics(space, RATINGS) == 3)
         assert applied(home) == known
+        for topic in EVENT_TOPICS:
+            allow(space, "writer", ResourceType.TOPIC, space.names.on_kafka(topic), "READ")
+        allow(space, "writer", ResourceType.GROUP, f"{space.prefix}*", "READ")
+        # The topics of answers have rights of their own.
+        soon(lambda: bus_check(program)[1].startswith("answers wait:"), 20)
         allow_all(space, "writer")
         soon(lambda: applied(home) == known + 3, 30)
         soon(lambda: bus_check(program) == ("ready", "ok"))

@@ -36,6 +36,7 @@ class AnswerPublisher:
         self._queue = queue
         self._bus = bus
         self._mine = mine
+        self._problem: str | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="answers", daemon=True)
 
@@ -50,19 +51,29 @@ class AnswerPublisher:
             self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
+    def problem(self) -> str | None:
+        """Why answers wait; None when they do not, or when another replica has the turn.
+
+        The bus may be well for everything else: topics of answers have rights of their own.
+        """
+        return self._problem
+
     # --- the thread
 
     def _run(self) -> None:
         pause_s = _PAUSE_MIN_S
         while not self._stopping.is_set():
             try:
-                if not self._turn():
+                idle = not self._turn()
+                self._problem, pause_s = None, _PAUSE_MIN_S
+                if idle:
                     self._stopping.wait(_IDLE_S)
-                pause_s = _PAUSE_MIN_S
                 continue
             except (BusUnavailable, StoreUnavailable) as error:
+                self._problem = f"answers wait: {error}"
                 _log.warning("answers_wait", pause_s=pause_s, error=str(error))
-            except Exception:  # noqa: BLE001  ending here would hold back all answers to come
+            except Exception as error:  # noqa: BLE001  ending would hold back all answers to come
+                self._problem = f"answers wait: {error!r}"
                 _log.exception("answers_failed", pause_s=pause_s)
             self._stopping.wait(pause_s)
             pause_s = min(2 * pause_s, _PAUSE_MAX_S)
