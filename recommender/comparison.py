@@ -16,6 +16,7 @@ import numpy as np
 from recommender.arrays import Float64s
 from recommender.evaluate import Evaluation
 from recommender.metrics import Measured, paired_difference
+from recommender.multiple_tests import holm
 
 PERMUTATIONS = 5_000
 LEVEL = 0.05
@@ -81,16 +82,3 @@ def paired_p(ours: Float64s, theirs: Float64s, permutations: int = PERMUTATIONS,
         signs = random.integers(0, 2, (rows, len(differences_seen)), np.int8) * 2.0 - 1.0
         as_far += int((np.abs(signs @ differences_seen) >= observed).sum())
     return as_far / (permutations + 1)
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """P-values adjusted for their number, in the order given.
-
-    >>> [round(p, 3) for p in holm([.01, .04, .03])]
-    [0.03, 0.06, 0.06]
-    """
-    adjusted, largest = [0.0] * len(p_values), 0.0
-    for place, index in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
-        largest = max(largest, min(1.0, (len(p_values) - place) * p_values[index]))
-        adjusted[index] = largest
-    return adjusted

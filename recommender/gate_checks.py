@@ -11,6 +11,7 @@ from recommender import metrics
 from recommender.arrays import Bools, Int64s
 from recommender.evaluate import Evaluation
 from recommender.gate import Check, Comparison, Evidence, Finding, GateReason
+from recommender.group_quality import group_qualities
 from recommender.metrics import Measured
 from recommender.split import LEAST_USERS
 
@@ -57,17 +58,17 @@ def gini(evidence: Evidence) -> Iterator[Finding]:
 def groups(evidence: Evidence) -> Iterator[Finding]:
     """No group of users certain to be far below the mean, unless the serving model has it so too.
 
-    A group that is hard for every model would else keep all of them out. Without a serving model
-    to hold it against, it is only noted.
+    Judged as in an audit: see `recommender.group_quality`. A group that is hard for every model
+    would else keep all of them out. Without a serving model to hold it against, it is only noted.
     """
-    found = evidence.candidate
-    for name, members in evidence.groups.items():
-        if members.sum() < LEAST_USERS:
-            continue
-        ratio = metrics.ratio_with_interval(found.list_gains, members)
+    found, floor = evidence.candidate, evidence.bounds.group_floor
+    judged = {name: members for name, members in evidence.groups.items()
+              if members.sum() >= LEAST_USERS}
+    qualities = group_qualities(found.list_gains, list(judged.values()), floor)
+    for (name, members), quality in zip(judged.items(), qualities, strict=True):
+        ratio, far_below = quality.ratio, quality.certainly_below
         if ratio.high is None:
             continue
-        far_below = ratio.high < evidence.bounds.group_floor
         before = _ratio_before(evidence.comparison, members) if far_below else None
         passed = not far_below or before is None or ratio.value >= before * (
             1.0 - evidence.bounds.ndcg_margin)
@@ -77,9 +78,9 @@ def groups(evidence: Evidence) -> Iterator[Finding]:
             GateReason.WITHIN_BOUNDS if passed else GateReason.GROUP_FAR_BELOW,
             f"NDCG@{found.k} of the group {name} ({members.sum()} users) is {_interval(ratio)} of "
             f"the mean{as_before}, {'not ' if passed else ''}certainly below "
-            f"{evidence.bounds.group_floor:.2f}"
+            f"{floor:.2f}"
             f"{' through this model' if far_below and passed else ''}.",
-            ratio, evidence.bounds.group_floor)
+            ratio, floor)
 
 
 CHECKS: tuple[Check, ...] = (accuracy, coverage, gini, groups)

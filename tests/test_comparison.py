@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from commands.compare import compare_models
 from commands.stored_data import requested
-from recommender.comparison import differences, holm, paired_p
+from recommender.comparison import differences, paired_p
 from recommender.comparison_report import as_document, as_markdown, as_picture
 from recommender.errors import InvalidField
+from recommender.multiple_tests import holm
 from recommender.split import Part
 from tests.small_data import clustered, films
 from tests.small_trainings import EVERY

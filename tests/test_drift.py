@@ -16,7 +16,7 @@ from recommender.audit.drift import (
     psi,
     wasserstein,
 )
-from recommender.audit.multiple_tests import benjamini_hochberg
+from recommender.multiple_tests import benjamini_hochberg
 from tests.fake_rollouts import InMemoryExperimentMetrics
 from tests.web_world import Clock
 from workers.drift import DriftJob

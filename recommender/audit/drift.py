@@ -16,7 +16,7 @@ import numpy as np
 from scipy.special import chdtrc, kolmogorov
 
 from recommender.arrays import Float64s, Int64s
-from recommender.audit.multiple_tests import benjamini_hochberg
+from recommender.multiple_tests import benjamini_hochberg
 
 ALPHA = 0.05
 PSI_MAX = 0.1

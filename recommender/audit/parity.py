@@ -9,16 +9,12 @@ import numpy as np
 
 from recommender.arrays import Float64s
 from recommender.audit.groups import Group
-from recommender.audit.multiple_tests import holm
 from recommender.audit.verdicts import AuditStatus, by_interval
-from recommender.metrics import Measured, ratios_below
+from recommender.group_quality import GroupQuality, group_qualities
+from recommender.metrics import Measured
 
 _RESAMPLES = 1_000
 _LEVELS = (0.025, 0.975)
-_RATIO_RESAMPLES = 4_000
-"""So many that the least p-value can be told from chance among a hundred groups."""
-FALSE_FAIL = 0.025
-"""How often chance alone may fail any of the groups, all alike: one side of a 95 % interval."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,28 +69,26 @@ def group_results(
         ratio_min: least ratio of a group's mean NDCG to that of all.
     """
     judged = [group for group in groups if int(group.members.sum()) >= least]
-    ratios: dict[int, tuple[Measured, float]] = {}
-    if gains is not None and judged:
-        measured, p_values = ratios_below(
-            gains, np.array([group.members for group in judged]), ratio_min, _RATIO_RESAMPLES)
-        ratios = {id(group): ratio for group, ratio in zip(
-            judged, zip(measured, holm(p_values), strict=True), strict=True)}
+    qualities: dict[int, GroupQuality] = {}
+    if gains is not None:
+        found_qualities = group_qualities(gains, [group.members for group in judged], ratio_min)
+        qualities = {id(group): one for group, one in zip(judged, found_qualities, strict=True)}
     found = []
     for group in groups:
-        quality, p_value = ratios.get(id(group), (None, None))
-        status = _status(quality, p_value, ratio_min)
+        quality = qualities.get(id(group))
         known = diversity[group.members & ~np.isnan(diversity)]
         found.append(GroupResult(
-            group.family, group.name, int(group.members.sum()), status,
-            mean_over_people(known) if len(known) >= least else None, quality, p_value))
+            group.family, group.name, int(group.members.sum()), _status(quality),
+            mean_over_people(known) if len(known) >= least else None,
+            quality.ratio if quality else None, quality.p_value if quality else None))
     return found
 
 
-def _status(quality: Measured | None, p_value: float | None, ratio_min: float) -> AuditStatus:
-    if quality is None or p_value is None:
+def _status(quality: GroupQuality | None) -> AuditStatus:
+    if quality is None:
         return AuditStatus.INSUFFICIENT_DATA
-    alone = by_interval(quality, ratio_min, at_least=True)
-    if alone is AuditStatus.FAIL and p_value >= FALSE_FAIL:
+    alone = by_interval(quality.ratio, quality.least, at_least=True)
+    if alone is AuditStatus.FAIL and not quality.certainly_below:
         return AuditStatus.INCONCLUSIVE
     return alone
 

@@ -55,44 +55,27 @@ def paired_difference(ours: Float64s, theirs: Float64s, resamples: int = RESAMPL
     return mean_with_interval(np.asarray(ours, np.float64) - theirs, resamples, seed)
 
 
-def ratio_with_interval(values: Float64s, group: npt.NDArray[np.bool_],
-                        resamples: int = RESAMPLES, seed: int = 0) -> Measured:
-    """Mean of a group of users / mean of all users; see `ratios_with_intervals`.
-
-    Args:
-        group: bool of shape (n_users,).
-    """
-    return ratios_with_intervals(values, group[None, :], resamples, seed)[0]
-
-
-def ratios_with_intervals(values: Float64s, groups: npt.NDArray[np.bool_],
-                          resamples: int = RESAMPLES, seed: int = 0) -> list[Measured]:
-    """For each group mean of its users / mean of all users; 0 where that is not above 0.
-
-    Args:
-        groups: bool of shape (n_groups, n_users).
-    """
-    return ratios_below(values, groups, 0.0, resamples, seed)[0]
-
-
 def ratios_below(
     values: Float64s, groups: npt.NDArray[np.bool_], threshold: float,
     resamples: int = RESAMPLES, seed: int = 0,
 ) -> tuple[list[Measured], list[float]]:
-    """The same, and for each group how likely chance alone puts it below `threshold`.
+    """For each group mean of its users / mean of all users, 0 where that is not above 0, and how
+    likely chance alone puts it below `threshold`.
 
     Both means are of the same resample, since the group is part of all; so are those of all
     groups, which makes many groups as cheap as one. The p-values are one-sided: the share of
     resamples that are not below, the sample itself counted as one of them (Davison and Hinkley
     1997, 4.2); 1 where nothing can be said.
+
+    Args:
+        groups: bool of shape (n_groups, n_users).
     """
     if len(values) == 0 or values.sum() <= 0:
         return [Measured(0.0)] * len(groups), [1.0] * len(groups)
     members = groups.T.astype(np.float64)
     sums = members * values[:, None]
-    shares = np.full(len(values), 1.0 / len(values))
     found = []
-    for draws in _draws(shares, len(values), resamples, seed):
+    for draws in _drawn_users(len(values), resamples, seed):
         weights = draws.astype(np.float64)
         in_group, overall = weights @ members, (weights @ values / len(values))[:, None]
         means = np.divide(weights @ sums, in_group, out=np.zeros_like(in_group),
@@ -157,6 +140,15 @@ def _draws(shares: Float64s, n: int, resamples: int, seed: int) -> Iterator[npt.
         yield random.multinomial(n, shares, size=min(_AT_ONCE, resamples - start))
 
 
+def _drawn_users(n: int, resamples: int, seed: int) -> Iterator[npt.NDArray[np.int64]]:
+    """The same with equal shares, in a fraction of the time: int64 of shape (at most 100, n)."""
+    random = np.random.default_rng(seed)
+    for start in range(0, resamples, _AT_ONCE):
+        rows = min(_AT_ONCE, resamples - start)
+        drawn = random.integers(0, n, (rows, n)) + n * np.arange(rows)[:, None]
+        yield np.bincount(drawn.ravel(), minlength=rows * n).reshape(rows, n)
+
+
 def _incidence(shown: npt.NDArray[np.integer], n_items: int) -> sp.csr_matrix:
     """Lists by films: sparse of shape (n_lists, n_items), how often each list shows each film."""
     rows, places = np.nonzero(shown >= 0)
@@ -171,5 +163,5 @@ def _exposures(incidence: sp.csr_matrix) -> Int64s:
 def _resampled(incidence: sp.csr_matrix, resamples: int, seed: int) -> Iterator[Int64s]:
     n = incidence.shape[0]
     transposed = incidence.T.tocsr()
-    for draws in _draws(np.full(n, 1.0 / n), n, resamples, seed):
+    for draws in _drawn_users(n, resamples, seed):
         yield from np.asarray(transposed @ draws.T, np.int64).T
