@@ -26,6 +26,11 @@ _TOLD_S = 10.0
 _APPLIED_S = 300.0
 _SETTLED_S = 1.5
 _START_S = 20.0  # at most, on a busy machine
+SLEEP_BY_WAITING = """import threading, time
+time.sleep = lambda seconds: threading.Event().wait(seconds)
+"""
+"""Under libfaketime a sleep until a monotonic moment, as Python has it, ends in an error once the
+clock is set, and what retries after a sleep (kafka-python) would do so for ever without one."""
 FAKETIME = next(iter(Path("/usr/lib").glob("*/faketime/libfaketime.so.1")), None)
 
 
@@ -141,8 +146,11 @@ def clock_wrong(trouble: Trouble) -> str:
     site.program.kill()
     offset = site.folder / "clock"
     offset.write_text("+0\n")
+    (site.folder / "python").mkdir()
+    (site.folder / "python" / "sitecustomize.py").write_text(SLEEP_BY_WAITING)
     faked = site.made((
-        f"LD_PRELOAD={FAKETIME}", f"FAKETIME_TIMESTAMP_FILE={offset}", "FAKETIME_NO_CACHE=1",
+        f"PYTHONPATH={site.folder / 'python'}", f"LD_PRELOAD={FAKETIME}",
+        f"FAKETIME_TIMESTAMP_FILE={offset}", "FAKETIME_NO_CACHE=1",
         "FAKETIME_DONT_FAKE_MONOTONIC=1", "FAKETIME_DONT_RESET=1"))
     faked.start()
     try:
