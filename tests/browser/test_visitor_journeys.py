@@ -86,7 +86,7 @@ def test_a_film_marked_as_watched_leaves_the_list_and_comes_back_when_taken_back
     reader: Page
 ) -> None:
     before = titles(reader)
-    cards(reader).first.get_by_role("button", name=re.compile("^Watched")).click()
+    cards(reader).first.get_by_role("button", name=re.compile("^I watched it")).click()
     expect(cards(reader).first.get_by_role("heading")).not_to_have_text(before[0])
     reader.get_by_role("button", name="Undo", exact=True).click()
     expect(cards(reader).first.get_by_role("heading")).to_have_text(before[0])
