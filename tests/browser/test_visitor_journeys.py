@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
+
+from benchmarks.browser import PHONE
+from benchmarks.people import People, Person, become
+from benchmarks.program import Program
+from tests.browser.watched import watched_page
 
 pytestmark = pytest.mark.needs_tool("chromium")
 
@@ -35,6 +41,10 @@ def pick(page: Page, n: int) -> list[str]:
     page.get_by_role("button", name="Show my films").click()
     expect(cards(page).first).to_be_visible()
     return titles(page)
+
+
+def colour(star: Locator) -> str:
+    return str(star.evaluate("element => getComputedStyle(element).color"))
 
 
 def mark(page: Page) -> None:
@@ -80,6 +90,33 @@ def test_a_rating_changes_the_list_in_place(reader: Page) -> None:
     assert before[0] not in after and len(after) == len(before)
     why = cards(reader).get_by_role("link", name=re.compile(f"^{re.escape(before[0])}"))
     expect(why.first).to_be_visible()
+
+
+def test_after_a_touch_the_film_in_its_place_does_not_look_rated(
+    people: People
+) -> None:
+    phone = people.context(Person.NEW, viewport=PHONE, has_touch=True, is_mobile=True)
+    with closing(phone), watched_page(phone, people.address) as (page, _):
+        before = pick(page, 3)
+        untouched = colour(star(cards(page).first, 3))
+        star(cards(page).first, 3).tap()
+        expect(cards(page).first.get_by_role("heading")).not_to_have_text(before[0])
+        assert colour(star(cards(page).first, 3)) == untouched
+
+
+def test_who_has_a_very_long_id_need_not_scroll_sideways(
+    people: People, program: Program
+) -> None:
+    user_id, item_id = "u" * 128, "f" * 128
+    for film in ("m1", item_id):
+        program.ask("POST", "/rate", {"user_id": user_id, "item_id": film, "rating": 5})
+    phone = people.context(Person.NEW, viewport=PHONE)
+    with closing(phone), watched_page(phone, people.address) as (page, _):
+        become(page, user_id)
+        for address in (None, "/you", f"/film/{item_id}"):
+            if address is not None:
+                page.goto(address)
+            assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
 
 
 def test_a_film_marked_as_watched_leaves_the_list_and_comes_back_when_taken_back(
