@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from playwright.sync_api import Page, ViewportSize
+from playwright.sync_api import CDPSession, Page, ViewportSize
 
 from benchmarks.browser import DESK, PHONE, chromium
 from benchmarks.demo import KNOWN_USER, make_demo
@@ -29,6 +29,7 @@ from recommender.simulate import WorldSpec
 KEPT = ROOT / "docs" / "screenshots"
 _QUALITIES = (55, 45, 35, 28)
 _MAX_BYTES = 60_000
+_WEBP_MAX_HEIGHT = 16_383
 _TALL: ViewportSize = {"width": DESK["width"], "height": 1_150}
 _TRAFFIC_S = 200  # the overview shows minutes
 Scheme = Literal["light", "dark"]
@@ -85,8 +86,16 @@ def _capture(page: Page, whole: bool, quality: int) -> bytes:
     # Chromium's own WebP: a third of a PNG, and no library to shrink one.
     session = page.context.new_cdp_session(page)
     taken = session.send("Page.captureScreenshot", {
-        "format": "webp", "quality": quality, "captureBeyondViewport": whole})
+        "format": "webp", "quality": quality, "captureBeyondViewport": whole,
+        **({"clip": _whole(session)} if whole else {})})
     return base64.b64decode(taken["data"])
+
+
+def _whole(session: CDPSession) -> dict[str, float]:
+    """The page down to its end, or as far as a WebP can be high: of more there would be nothing."""
+    size = session.send("Page.getLayoutMetrics")["cssContentSize"]
+    return {"x": 0, "y": 0, "width": size["width"],
+            "height": min(size["height"], _WEBP_MAX_HEIGHT), "scale": 1}
 
 
 def _file_name(rule: str) -> str:

@@ -6,10 +6,11 @@ import pytest
 
 from recommender.program_state import Condition, JobState, PartState
 from recommender.traffic import TrafficMinute
-from recommender.types import ModelStatus
+from recommender.types import DeadLetter, ModelStatus
 from tests.admin_desk import Desk, logged_in, text_of
-from tests.sample_events import rating
+from tests.sample_events import frame_of, rating
 from tests.web_world import NOW_MS
+from web.pages.admin.remedies import complaints
 
 
 @pytest.fixture
@@ -37,6 +38,41 @@ def test_what_is_away_is_bad_or_worth_a_look(desk: Desk) -> None:
     text = desk.text("/admin")
     assert "Bus look no broker" in text and "Outbox look does not answer" in text
     assert "Events waiting \u2013" in text
+
+
+def test_at_the_top_it_tells_what_is_wrong_and_what_to_do_the_worst_first(desk: Desk) -> None:
+    desk.world.bus_up = False
+    desk.world.program.of_parts = [
+        PartState("Retrain", Condition.OFF, "none since the start"),
+        PartState("Model watch", Condition.BAD, "refused: 20261121T003000Z (signature)")]
+    text = desk.text("/admin")
+    told = text[:text.index("State of each part")]
+    assert "2 of 6 parts need a look" in told and "All parts are well." not in told
+    assert told.index("fairreel registry verify") < told.index("Look whether the broker")
+    assert "Retrain" not in told
+
+
+def test_every_part_that_can_be_unwell_has_a_remedy_of_its_own() -> None:
+    checked = ["Store", "Model", "Bus", "Outbox"]
+    working = ["Ingest", "Scheduler", "Response log", "Retrain", "Model watch"]
+    found = complaints(PartState(name, Condition.WARN, "") for name in (*checked, *working))
+    texts = {complaint.remedy.text for complaint in found}
+    assert len(texts) == len(checked) + len(working)
+    assert complaints([PartState("Other", Condition.BAD, "")])[0].remedy.text not in texts
+
+
+def test_when_nothing_is_wrong_it_says_so(desk: Desk) -> None:
+    text = desk.text("/admin")
+    assert "All parts are well." in text and "need a look" not in text
+
+
+def test_dead_letters_lead_to_their_page_where_there_are_some(desk: Desk) -> None:
+    link = '<a href="/admin/events/dead-letters">look through</a>'
+    assert link not in desk.get("/admin").text
+    desk.world.clock.now_ms += 10_000
+    desk.world.store.apply(frame_of([]), dead_letters=[
+        DeadLetter("x", "ratings", 0, 0, None, b"{}", "a reason", NOW_MS)])
+    assert link in desk.get("/admin").text
 
 
 def test_without_a_model_it_says_so() -> None:

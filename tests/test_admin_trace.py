@@ -60,7 +60,7 @@ def test_a_users_last_answers_lead_to_each(desk: SiteDesk) -> None:
 def test_a_user_without_answers_and_an_unknown_request_are_told(desk: SiteDesk) -> None:
     assert "None among the newest" in desk.text("/admin/trace?user_id=nobody")
     answer = desk.get("/admin/trace?request_id=unknown")
-    assert answer.status_code == 404 and "no answer was logged under unknown" in answer.text
+    assert answer.status_code == 404 and "No answer was logged under unknown" in answer.text
     assert desk.get("/admin/trace?request_id=%3Cscript%3E").status_code == 422
     assert "The answer" not in desk.text("/admin/trace")
     assert desk.get("/admin/trace?request_id=&user_id=").status_code == 200

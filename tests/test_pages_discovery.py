@@ -255,7 +255,7 @@ def test_more_ratings_than_an_hour_allows_are_refused() -> None:
     assert site.send("/", "discovery", item_id="m1", rating="4").status_code == 200
     refused = site.send("/", "discovery", item_id="m2", rating="4")
     assert refused.status_code == 429 and int(refused.headers["Retry-After"]) > 0
-    assert "more ratings in an hour" in problem(refused.text)
+    assert "More ratings in an hour" in problem(refused.text)
 
 
 def test_a_full_outbox_and_a_store_that_is_down_are_pages_that_say_so(site: VisitorSite) -> None:

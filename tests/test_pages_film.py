@@ -50,7 +50,7 @@ def test_similar_films_are_those_of_the_model(site: VisitorSite) -> None:
     page = site.client.get(f"/film/{item_id}").text
     assert films_on(page) == [found.item_id for found in near]
     by_people = sum(found.by == "people" for found in near)
-    assert page.count("Taken by the same people") == by_people
+    assert page.count("Rated or watched by the same people") == by_people
 
 
 def test_a_film_that_nobody_rated_and_the_model_does_not_know_says_so(site: VisitorSite) -> None:

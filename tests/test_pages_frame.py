@@ -172,7 +172,17 @@ def test_a_copy_of_the_cookie_ends_with_the_logout(world: World) -> None:
 def test_a_time_stays_in_one_line_and_machines_can_read_it() -> None:
     assert frame.moment(1_763_978_400_000) == (
         '<time datetime="2025-11-24T10:00:00Z">2025-11-24 10:00:00 UTC</time>')
+    assert "2025-11-24 10:00 UTC" in frame.moment(1_763_978_400_000, seconds=False)
     assert frame.moment(None) == "never"
+
+
+@pytest.mark.parametrize(("text", "shown"), [
+    ("there is no film m9", "There is no film m9."),
+    ("It is so. Wait!", "It is so. Wait!"),
+    ("user_id: too long", "user_id: too long."),
+])
+def test_a_problem_is_told_in_a_sentence(text: str, shown: str) -> None:
+    assert frame.sentence(text) == shown
 
 
 @pytest.mark.parametrize(("text", "shown"), [

@@ -68,6 +68,13 @@ def test_who_picks_none_sees_what_everyone_likes_and_may_still_pick(site: Visito
     assert site.metric("reco_recommendations_total", kind="new_user") == 1
 
 
+def test_who_picks_no_film_is_told_so_and_sees_what_everyone_likes(site: VisitorSite) -> None:
+    page = site.send("/picks", "discovery").text
+    assert told(page) == "You picked no film, so these are what everyone likes."
+    assert len(films_on(page)) == 12 and offered(page)
+    assert not site.outbox.events
+
+
 def test_the_same_film_picked_twice_counts_once(site: VisitorSite) -> None:
     pick = offered(site.client.get("/").text)[0]
     page = site.send("/picks", "discovery", item_id=[pick, pick]).text

@@ -56,7 +56,7 @@ def test_nothing_found_is_said(site: VisitorSite) -> None:
 def test_without_words_the_most_taken_films_are_shown(site: VisitorSite) -> None:
     page = site.client.get("/search").text
     taken = simulated().events["item_id"].value_counts()
-    assert len(films_on(page)) == 24 and "What most people took" in page
+    assert len(films_on(page)) == 24 and "What most people rated or watched" in page
     assert set(films_on(page)) <= set(taken.index[taken >= taken.iloc[60]])
 
 

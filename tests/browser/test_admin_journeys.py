@@ -13,6 +13,7 @@ from benchmarks.program import Program
 from recommender.types import Role
 from tests.browser.accessibility import grave_violations
 from tests.browser.conftest import MENDED_FILM, MENDED_USER
+from tests.browser.watched import watched_page
 
 pytestmark = pytest.mark.needs_tool("chromium")
 TRAINED_WITHIN_MS = 45_000
@@ -74,6 +75,20 @@ def test_after_logging_out_the_pages_are_closed(visitor: Page, leaving_secret: s
     expect(visitor).to_have_url(re.compile("/admin/login"))
     visitor.goto("/admin/keys")
     expect(visitor).to_have_url(re.compile("/admin/login"))
+
+
+def test_a_button_pressed_after_the_session_ended_leads_to_the_login(
+    people: People
+) -> None:
+    with (closing(people.context(Person.ADMIN)) as context,
+          watched_page(context, people.address) as (page, _)):
+        page.on("dialog", lambda dialog: dialog.accept())
+        page.goto("/admin/models")
+        context.clear_cookies()
+        page.get_by_role("button", name="Retrain now").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("Please log in")
+        page.get_by_role("link", name="Log in").click()
+        expect(page).to_have_url(re.compile("/admin/login"))
 
 
 # --- models

@@ -23,7 +23,7 @@ from web.recommend import Answers, check_diversity
 from web.request_context import this_request
 
 FILMS, FILMS_MAX = 12, 48
-DIVERSITIES = (("", "As it is set"), ("0.2", "A little mixed"), ("0.4", "Mixed"),
+DIVERSITIES = (("", "As usual"), ("0.2", "A little mixed"), ("0.4", "Mixed"),
                ("0.7", "Very mixed"))
 """(value, text): strengths of the reranker for diversity, as far as the settings allow them."""
 
@@ -125,6 +125,8 @@ def _picked(acceptances: list[Acceptance]) -> str:
     refused = sum(a.retry_after_s is not None for a in acceptances)
     kept = len(acceptances) - refused
     words = [f"{kept} {'film' if kept == 1 else 'films'} taken into your history."] if kept else []
+    if not acceptances:
+        return "You picked no film, so these are what everyone likes."
     if refused:
         words.append(f"{refused} more {'was' if refused == 1 else 'were'} not taken: these are "
                      "more ratings in an hour than one may give.")

@@ -20,7 +20,8 @@ from web.services import ServedModel
 
 _SIMILAR = 8
 _STEPS = tuple(step / 2 for step in range(1, 11))
-_LIKE = {"people": Why("Taken by the same people"), "content": Why("Alike by title and genres")}
+_LIKE = {"people": Why("Rated or watched by the same people"),
+         "content": Why("Alike by title and genres")}
 
 
 class FilmQuery(BaseModel):

@@ -26,7 +26,8 @@ FRAGMENT_HEADER = "X-Fragment"
 _NOTICE = "notice"
 _FIRST = "discovery.discovery"
 _TITLES: Mapping[int, str] = {
-    HTTPStatus.UNAUTHORIZED: "Please log in", HTTPStatus.CONFLICT: "Not as things are",
+    HTTPStatus.UNAUTHORIZED: "Please log in", HTTPStatus.NOT_FOUND: "Not found",
+    HTTPStatus.CONFLICT: "Not as things are",
     HTTPStatus.UNPROCESSABLE_ENTITY: "That value does not fit",
     HTTPStatus.TOO_MANY_REQUESTS: "A little too fast",
     HTTPStatus.INTERNAL_SERVER_ERROR: "Something went wrong",
@@ -95,7 +96,7 @@ class Frame:
         app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
         app.jinja_env.filters.update(
             moment=moment, number=number, share=share, duration=duration, strengths=strengths,
-            ticked=ticked)
+            ticked=ticked, sentence=sentence)
         app.context_processor(self._values)
         # Global, so that they are there in a block that is rendered alone, as a fragment.
         app.jinja_env.globals["csrf_token"] = forms.token
@@ -153,13 +154,13 @@ def _digest(file: Path) -> str:
     return hashlib.sha256(file.read_bytes()).hexdigest()[:12]
 
 
-def moment(at_ms: int | None) -> str:
+def moment(at_ms: int | None, seconds: bool = True) -> str:
     """UTC milliseconds as people read them, in one line; for machines too."""
     if at_ms is None:
         return "never"
     at = datetime.fromtimestamp(at_ms / 1000, UTC)
-    return Markup('<time datetime="{}">{} UTC</time>').format(
-        f"{at:%Y-%m-%dT%H:%M:%SZ}", f"{at:%Y-%m-%d %H:%M:%S}")
+    shown = f"{at:%Y-%m-%d %H:%M:%S}" if seconds else f"{at:%Y-%m-%d %H:%M}"
+    return Markup('<time datetime="{}">{} UTC</time>').format(f"{at:%Y-%m-%dT%H:%M:%SZ}", shown)
 
 
 def minute(at_ms: int) -> str:
@@ -173,6 +174,13 @@ def ticked(text: str) -> str:
     return Markup("").join(
         Markup("<code>{}</code>").format(part) if at % 2 and at < len(parts) - 1 else part
         for at, part in enumerate(parts))
+
+
+def sentence(text: str) -> str:
+    """A text for people as a sentence; the name of a field at its beginning stays small."""
+    first = text.split(" ", 1)[0]
+    ended = text if text.endswith((".", "!", "?")) else f"{text}."
+    return ended[:1].upper() + ended[1:] if first.isalpha() else ended
 
 
 def strengths(chain: Mapping[str, float] | None) -> str:

@@ -33,7 +33,7 @@ class ModelChoice:
                 newest.setdefault(record.name, record)
         others = [(record.version_id, f"{record.name}, {minute(record.created_at_ms)}")
                   for record in newest.values()]
-        return [("", "The one that serves"), *others] if others else []
+        return [("", "The usual one"), *others] if others else []
 
     def lists(self, version_id: str | None) -> Lists:
         """The lists of a model, those of the serving one for None.

@@ -68,7 +68,7 @@ def _found(number: int, asked: bool) -> str:
     if not number:
         return "No film was found." if asked else "There are no films yet."
     if not asked:
-        return "What most people took"
+        return "What most people rated or watched"
     if number == _FOUND_MAX:
-        return f"The {number} most taken of those found"
+        return f"More than can be shown: the {number} that most people rated or watched"
     return f"{number} {'film' if number == 1 else 'films'} found"

@@ -10,6 +10,7 @@ from flask import Response
 from recommender.program_state import Condition, PartState
 from web.operations import Who, page
 from web.pages import frame
+from web.pages.admin.remedies import complaints
 from web.pages.admin.store_counts import StoreCounts
 from web.readiness import NEEDED, OK, Readiness
 from web.surface import Surface
@@ -30,13 +31,14 @@ class OverviewRoutes:
         served = services.serving.current()
         now_ms = services.now_ms()
         minutes = services.program.minutes()
+        parts = [*_checked(checks), *services.program.parts()]
         return frame.page(
             "admin/overview.html",
             served=served,
             age_s=None if served is None else (now_ms - served.created_at_ms) / 1000,
             counts=self._counts.now(),
             waiting=services.outbox.depth() if checks["outbox"] == OK else None,
-            parts=[*_checked(checks), *services.program.parts()],
+            parts=parts, complaints=complaints(parts),
             jobs=services.program.jobs(), now_ms=now_ms,
             minutes=minutes, times=[_clock_time(m.start_ms) for m in minutes],
         )
