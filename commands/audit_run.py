@@ -36,10 +36,9 @@ from recommender.ports import AuditGauge
 from recommender.request_id import request_id
 from recommender.rerank.chain import RerankChain, chain_of
 from recommender.schemas import Columns
-from recommender.types import AnsweredRecord, EventType, ModelRecord
+from recommender.types import AnsweredRecord, EventType, ModelRecord, answer_failed
 from settings import Settings
 
-_OK = 200
 SERVING, ANSWERS, EVENTS = "serving", "answers", "events"
 PARTS = 3
 """So many parts an audit has."""
@@ -133,7 +132,7 @@ def logged_answers(records: Iterable[AnsweredRecord], begin_ms: int) -> Iterator
     """The lists of answers that succeeded; the text of a kept list is read once."""
     items: dict[bytes, tuple[str, ...]] = {}
     for record in records:
-        if record.status != _OK or record.timestamp_ms < begin_ms:
+        if answer_failed(record.status) or record.timestamp_ms < begin_ms:
             continue
         found = items.get(record.text.digest)
         if found is None:

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 
 from recommender import metrics
 from recommender.arrays import Bools, Int64s
+from recommender.audit.parity import judge_ratios
+from recommender.audit.verdicts import AuditStatus
 from recommender.evaluate import Evaluation
 from recommender.gate import Check, Comparison, Evidence, Finding, GateReason
 from recommender.metrics import Measured
@@ -57,17 +59,18 @@ def gini(evidence: Evidence) -> Iterator[Finding]:
 def groups(evidence: Evidence) -> Iterator[Finding]:
     """No group of users certain to be far below the mean, unless the serving model has it so too.
 
+    Certain is what the audit calls certain (`parity.judge_ratios`): also among so many groups.
     A group that is hard for every model would else keep all of them out. Without a serving model
     to hold it against, it is only noted.
     """
     found = evidence.candidate
-    for name, members in evidence.groups.items():
-        if members.sum() < LEAST_USERS:
+    large = {name: members for name, members in evidence.groups.items()
+             if members.sum() >= LEAST_USERS}
+    judged = judge_ratios(found.list_gains, list(large.values()), evidence.bounds.group_floor)
+    for (name, members), (status, ratio, _) in zip(large.items(), judged, strict=True):
+        if ratio is None or status is AuditStatus.INSUFFICIENT_DATA:
             continue
-        ratio = metrics.ratio_with_interval(found.list_gains, members)
-        if ratio.high is None:
-            continue
-        far_below = ratio.high < evidence.bounds.group_floor
+        far_below = status is AuditStatus.FAIL
         before = _ratio_before(evidence.comparison, members) if far_below else None
         passed = not far_below or before is None or ratio.value >= before * (
             1.0 - evidence.bounds.ndcg_margin)

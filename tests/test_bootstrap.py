@@ -12,7 +12,7 @@ from recommender.metrics import (
     mean_with_interval,
     paired_difference,
     paired_exposure_difference,
-    ratio_with_interval,
+    ratios_below,
 )
 
 
@@ -29,7 +29,7 @@ def test_the_interval_agrees_with_a_plain_bootstrap_over_users():
 def test_no_users_give_no_interval():
     assert mean_with_interval(np.zeros(0)).low is None
     assert exposure_interval(np.zeros((0, 3), int), 5, coverage).low is None
-    assert ratio_with_interval(np.zeros(3), np.ones(3, bool)).low is None
+    assert ratios_below(np.zeros(3), np.ones((1, 3), bool), 0.5)[0][0].low is None
 
 
 @given(st.lists(st.floats(0, 1), min_size=2, max_size=40))
@@ -81,6 +81,6 @@ def test_the_ratio_of_a_group_is_that_of_the_means():
     random = np.random.default_rng(5)
     values, group = random.random(300), np.arange(300) < 90
     values[group] /= 2
-    found = ratio_with_interval(values, group)
+    found = ratios_below(values, group[None, :], 0.5)[0][0]
     assert found.value == pytest.approx(values[group].mean() / values.mean())
     assert found.low < found.value < found.high < 1

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-from recommender.arrays import Float64s
+from recommender.arrays import Bools, Float64s
 from recommender.audit.groups import Group
 from recommender.audit.multiple_tests import holm
 from recommender.audit.verdicts import AuditStatus, by_interval
@@ -38,6 +39,18 @@ class GroupResult:
     quality_p: float | None = None
 
 
+class GroupRatio(NamedTuple):
+    """A group's NDCG / that of all. p_value: of its being below what is required by chance,
+    adjusted for the number of groups judged; None where it is not judged."""
+
+    status: AuditStatus
+    measured: Measured | None
+    p_value: float | None
+
+
+_UNKNOWN = GroupRatio(AuditStatus.INSUFFICIENT_DATA, None, None)
+
+
 def spread_over_groups(values: Sequence[Float64s], seed: int = 0) -> Measured:
     """max - min over groups of their means, with a 95 % bootstrap interval over people.
 
@@ -60,11 +73,7 @@ def group_results(
     groups: Sequence[Group], diversity: Float64s, gains: Float64s | None, least: int,
     ratio_min: float,
 ) -> list[GroupResult]:  # fmt: skip
-    """Diversity and quality of each group; the status is that of the quality.
-
-    Among many groups some lie below by chance. One fails only where that stays unlikely over all
-    of them (Holm); else what its own interval would fail is inconclusive. That all pass needs no
-    such care: each of them must (Berger, Technometrics 1982).
+    """Diversity and quality of each group; the status is that of the quality, see `judge_ratios`.
 
     Args:
         diversity: float64 of shape (n_lists,), NaN for a list that has none.
@@ -72,31 +81,41 @@ def group_results(
         least: people that a group needs.
         ratio_min: least ratio of a group's mean NDCG to that of all.
     """
-    judged = [group for group in groups if int(group.members.sum()) >= least]
-    ratios: dict[int, tuple[Measured, float]] = {}
-    if gains is not None and judged:
-        measured, p_values = ratios_below(
-            gains, np.array([group.members for group in judged]), ratio_min, _RATIO_RESAMPLES)
-        ratios = {id(group): ratio for group, ratio in zip(
-            judged, zip(measured, holm(p_values), strict=True), strict=True)}
+    judged = [] if gains is None else [g for g in groups if int(g.members.sum()) >= least]
+    ratios = {} if gains is None else dict(zip(map(id, judged), judge_ratios(
+        gains, [group.members for group in judged], ratio_min), strict=True))
     found = []
     for group in groups:
-        quality, p_value = ratios.get(id(group), (None, None))
-        status = _status(quality, p_value, ratio_min)
+        ratio = ratios.get(id(group), _UNKNOWN)
         known = diversity[group.members & ~np.isnan(diversity)]
         found.append(GroupResult(
-            group.family, group.name, int(group.members.sum()), status,
-            mean_over_people(known) if len(known) >= least else None, quality, p_value))
+            group.family, group.name, int(group.members.sum()), ratio.status,
+            mean_over_people(known) if len(known) >= least else None, ratio.measured,
+            ratio.p_value))
     return found
 
 
-def _status(quality: Measured | None, p_value: float | None, ratio_min: float) -> AuditStatus:
-    if quality is None or p_value is None:
-        return AuditStatus.INSUFFICIENT_DATA
-    alone = by_interval(quality, ratio_min, at_least=True)
-    if alone is AuditStatus.FAIL and p_value >= FALSE_FAIL:
-        return AuditStatus.INCONCLUSIVE
-    return alone
+def judge_ratios(gains: Float64s, groups: Sequence[Bools], ratio_min: float) -> list[GroupRatio]:
+    """Mean NDCG of each group / that of all, held against `ratio_min`.
+
+    Among many groups some lie below by chance. One fails only where that stays unlikely over all
+    of them (Holm); else what its own interval would fail is inconclusive. That all pass needs no
+    such care: each of them must (Berger, Technometrics 1982).
+
+    Args:
+        gains: float64 of shape (n_lists,).
+        groups: bool of shape (n_lists,) each; large enough to be judged.
+    """
+    if not groups:
+        return []
+    measured, p_values = ratios_below(gains, np.array(groups), ratio_min, _RATIO_RESAMPLES)
+    found = []
+    for ratio, p_value in zip(measured, holm(p_values), strict=True):
+        status = by_interval(ratio, ratio_min, at_least=True)
+        if status is AuditStatus.FAIL and p_value >= FALSE_FAIL:
+            status = AuditStatus.INCONCLUSIVE
+        found.append(GroupRatio(status, ratio, p_value))
+    return found
 
 
 def mean_over_people(values: Float64s, seed: int = 0) -> Measured:

@@ -16,9 +16,7 @@ from recommender.metrics.bootstrap import (
     mean_with_interval,
     paired_difference,
     paired_exposure_difference,
-    ratio_with_interval,
     ratios_below,
-    ratios_with_intervals,
 )
 from recommender.metrics.exposure import coverage, exposures_of, gini, rarefied_coverage
 from recommender.metrics.lists import intra_list_diversity, novelty, with_places
@@ -41,9 +39,7 @@ __all__ = [
     "paired_exposure_difference",
     "ranks_of",
     "rarefied_coverage",
-    "ratio_with_interval",
     "ratios_below",
-    "ratios_with_intervals",
     "recall",
     "reciprocal_ranks",
     "with_places",

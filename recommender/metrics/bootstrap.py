@@ -55,36 +55,20 @@ def paired_difference(ours: Float64s, theirs: Float64s, resamples: int = RESAMPL
     return mean_with_interval(np.asarray(ours, np.float64) - theirs, resamples, seed)
 
 
-def ratio_with_interval(values: Float64s, group: npt.NDArray[np.bool_],
-                        resamples: int = RESAMPLES, seed: int = 0) -> Measured:
-    """Mean of a group of users / mean of all users; see `ratios_with_intervals`.
-
-    Args:
-        group: bool of shape (n_users,).
-    """
-    return ratios_with_intervals(values, group[None, :], resamples, seed)[0]
-
-
-def ratios_with_intervals(values: Float64s, groups: npt.NDArray[np.bool_],
-                          resamples: int = RESAMPLES, seed: int = 0) -> list[Measured]:
-    """For each group mean of its users / mean of all users; 0 where that is not above 0.
-
-    Args:
-        groups: bool of shape (n_groups, n_users).
-    """
-    return ratios_below(values, groups, 0.0, resamples, seed)[0]
-
-
 def ratios_below(
     values: Float64s, groups: npt.NDArray[np.bool_], threshold: float,
     resamples: int = RESAMPLES, seed: int = 0,
 ) -> tuple[list[Measured], list[float]]:
-    """The same, and for each group how likely chance alone puts it below `threshold`.
+    """For each group mean of its users / mean of all users, 0 where that is not above 0; and how
+    likely chance alone puts it below `threshold`.
 
     Both means are of the same resample, since the group is part of all; so are those of all
     groups, which makes many groups as cheap as one. The p-values are one-sided: the share of
     resamples that are not below, the sample itself counted as one of them (Davison and Hinkley
     1997, 4.2); 1 where nothing can be said.
+
+    Args:
+        groups: bool of shape (n_groups, n_users).
     """
     if len(values) == 0 or values.sum() <= 0:
         return [Measured(0.0)] * len(groups), [1.0] * len(groups)

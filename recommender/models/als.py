@@ -75,7 +75,7 @@ class AlsModel:
         self.__post_init__()
 
     def rank(self, history: EncodedHistory, excluded: Int32s, k: int,
-             allowed: Bools | None = None) -> Ranked:
+             allowed: Bools | None = None, factor: Float32s | None = None) -> Ranked:
         """The k films whose vectors fit the user's best.
 
         The user's vector is linear in the entries' vectors, so each entry's part of a score is
@@ -93,6 +93,8 @@ class AlsModel:
         matrix[np.diag_indices_from(matrix)] += np.float32(self.regularization * scale)
         by_entry = np.linalg.solve(matrix, (mine * weights[:, None]).T)
         scores = self.vectors @ by_entry.sum(axis=1)
+        if factor is not None:
+            scores *= factor
         scores[excluded] = 0.0
         if allowed is not None:
             scores[~allowed] = 0.0
