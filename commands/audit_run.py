@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -32,9 +32,10 @@ from recommender.audit.model_audit import audit_model
 from recommender.audit.verdicts import AuditPolicy
 from recommender.errors import ModelRefused
 from recommender.interactions import Interactions, interactions_from_events
+from recommender.manifest import Manifest
 from recommender.ports import AuditGauge
 from recommender.request_id import request_id
-from recommender.rerank.chain import RerankChain, chain_of
+from recommender.rerank.chain import RerankChain, chain_of, in_words
 from recommender.schemas import Columns
 from recommender.types import AnsweredRecord, EventType, ModelRecord, answer_failed
 from settings import Settings
@@ -154,7 +155,16 @@ def _audit_serving(
     except ModelRefused as refusal:
         outcome.left_out[SERVING] = str(refusal)
         return None
-    return audit_model(served.bundle, interactions, view, policy, chain=chain)
+    report = audit_model(served.bundle, interactions, view, policy, chain=chain)
+    return replace(report, notes=(*report.notes, *_of_another_chain(served.manifest, chain)))
+
+
+def _of_another_chain(manifest: Manifest, chain: RerankChain) -> Iterator[str]:
+    """That the settings were changed since: a gate judges candidates, never a change of these."""
+    if manifest.rerank != dict(chain.strengths):
+        yield (f"These lists are reranked by {chain}. When the gate judged this model its lists "
+               f"were reranked by {in_words(manifest.rerank) or 'none'}, and so they are where "
+               "quality is measured: no gate has judged the change")
 
 
 def _audit_events(
