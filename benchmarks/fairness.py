@@ -94,8 +94,8 @@ def reports(
             began = time.process_time()
             report = audit_model(bundle, split.training, view, policy,
                                  JudgedQuality(found.list_gains, groups), chain)
-            told = "".join(f", {reranker} {s:g}" for reranker, s in chain.strengths)
-            yield Audited(name + told, report, found, time.process_time() - began)
+            told = f"{name}, {chain}" if chain else name
+            yield Audited(told, report, found, time.process_time() - began)
 
 
 def main() -> None:

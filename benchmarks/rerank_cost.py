@@ -74,8 +74,7 @@ def main(data: Path, name: str, model: str, asked: tuple[str, ...], pool: int, n
     print(f"{name}, {model}, {len(users)} users, pool {pool}\n\n"
           "| reranked by | us a list | against plain |\n|---|---|---|")
     for chain, median in zip(chains, medians.tolist(), strict=True):
-        named = ", ".join(f"{name} {strength:g}" for name, strength in chain.strengths)
-        print(f"| {named or 'none'} | {median:.0f} | {median / medians[0]:.2f} |")
+        print(f"| {chain} | {median:.0f} | {median / medians[0]:.2f} |")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -32,14 +32,14 @@ from recommender.audit.model_audit import audit_model
 from recommender.audit.verdicts import AuditPolicy
 from recommender.errors import ModelRefused
 from recommender.interactions import Interactions, interactions_from_events
+from recommender.manifest import Manifest
 from recommender.ports import AuditGauge
 from recommender.request_id import request_id
-from recommender.rerank.chain import RerankChain, chain_of
+from recommender.rerank.chain import RerankChain, chain_of, in_words
 from recommender.schemas import Columns
-from recommender.types import AnsweredRecord, EventType, ModelRecord
+from recommender.types import AnsweredRecord, EventType, ModelRecord, answer_failed
 from settings import Settings
 
-_OK = 200
 SERVING, ANSWERS, EVENTS = "serving", "answers", "events"
 PARTS = 3
 """So many parts an audit has."""
@@ -133,7 +133,7 @@ def logged_answers(records: Iterable[AnsweredRecord], begin_ms: int) -> Iterator
     """The lists of answers that succeeded; the text of a kept list is read once."""
     items: dict[bytes, tuple[str, ...]] = {}
     for record in records:
-        if record.status != _OK or record.timestamp_ms < begin_ms:
+        if answer_failed(record.status) or record.timestamp_ms < begin_ms:
             continue
         found = items.get(record.text.digest)
         if found is None:
@@ -155,7 +155,16 @@ def _audit_serving(
     except ModelRefused as refusal:
         outcome.left_out[SERVING] = str(refusal)
         return None
-    return audit_model(served.bundle, interactions, view, policy, chain=chain)
+    report = audit_model(served.bundle, interactions, view, policy, chain=chain)
+    return replace(report, notes=(*report.notes, *_of_another_chain(served.manifest, chain)))
+
+
+def _of_another_chain(manifest: Manifest, chain: RerankChain) -> Iterator[str]:
+    """That the settings were changed since: a gate judges candidates, never a change of these."""
+    if manifest.rerank != dict(chain.strengths):
+        yield (f"These lists are reranked by {chain}. When the gate judged this model its lists "
+               f"were reranked by {in_words(manifest.rerank) or 'none'}, and so they are where "
+               "quality is measured: no gate has judged the change")
 
 
 def _audit_events(

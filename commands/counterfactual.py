@@ -21,11 +21,10 @@ from recommender.audit.counterfactual import Counterfactual, Draw, draws_of, sni
 from recommender.audit.documents import instant
 from recommender.request_id import request_id
 from recommender.schemas import Columns
-from recommender.types import AnsweredRecord, EventType
+from recommender.types import AnsweredRecord, EventType, answer_failed
 from settings import Settings
 from workers.arm_records import LATE_MS, first_sequence_since
 
-_OK = 200
 _EVENTS_AT_ONCE = 50_000
 _TAKEN = (EventType.RATE.value, EventType.WATCH.value)
 Taken = dict[str, list[tuple[int, str]]]
@@ -84,7 +83,7 @@ def drawn_places(records: Iterable[AnsweredRecord], taken: Taken, until_ms: int,
     """The user and draw of each place that chance filled, of answers whose window has closed."""
     found = []
     for record in records:
-        if record.status != _OK or record.timestamp_ms > until_ms:
+        if answer_failed(record.status) or record.timestamp_ms > until_ms:
             continue
         answer = orjson.loads(record.body)
         propensities = answer["provenance"].get("propensities")

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from recommender.arrays import Bools, Float32s, Int32s
+from recommender.arrays import Float32s, Int32s
 from recommender.bundle import ModelBundle
 from recommender.filling import fill, taste_of_browsing, taste_of_history
 from recommender.interactions import fold_history, preference_weights
@@ -183,11 +183,11 @@ def recommend_encoded(bundle: ModelBundle, user: EncodedUser, options: Recommend
     propensities: tuple[float, ...] | None = None
     personal = False
     if not user.is_new:
-        if chain:
-            ranked, propensities = _reranked(bundle, user, excluded, options.k, allowed, chain,
+        ranked = bundle.model.rank(user.history, excluded, chain.candidates(options.k), allowed,
+                                   chain.factor(bundle.features))
+        if chain.stages:
+            ranked, propensities = _reranked(bundle, user, ranked, options.k, chain,
                                              conditions or Conditions())
-        else:
-            ranked = bundle.model.rank(user.history, excluded, options.k, allowed)
         films, reasons = ranked.items.tolist(), _reasons(bundle, user, ranked, _popular(options))
         personal = any(reason.item_ids for reason in reasons)
     from_model = len(films)
@@ -210,11 +210,9 @@ def recommend_encoded(bundle: ModelBundle, user: EncodedUser, options: Recommend
                           propensities)
 
 
-def _reranked(bundle: ModelBundle, user: EncodedUser, excluded: Int32s, k: int,
-              allowed: Bools | None, chain: RerankChain, conditions: Conditions,
-              ) -> tuple[Ranked, tuple[float, ...] | None]:
+def _reranked(bundle: ModelBundle, user: EncodedUser, ranked: Ranked, k: int, chain: RerankChain,
+              conditions: Conditions) -> tuple[Ranked, tuple[float, ...] | None]:
     """The first k of the model's candidates as the chain orders them, with their propensities."""
-    ranked = bundle.model.rank(user.history, excluded, max(chain.pool, k), allowed)
     situation = Situation(bundle.features, user.history, conditions.shown(bundle.n_items),
                           conditions.seed)
     order = chain.apply(shortlist_of(ranked.items, ranked.scores), k, situation)

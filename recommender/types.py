@@ -282,6 +282,15 @@ AUTOMATIC = "automatic"
 """Stands for the name of a model in a switch: let each training choose the best."""
 
 
+FAILED_FROM = 500
+
+
+def answer_failed(status: int) -> bool:
+    """Whether an answer of this HTTP status had no list to show: it counts for no film and no
+    success. Refused requests (400 to 499) had none either; they are not logged."""
+    return status >= FAILED_FROM
+
+
 class AnsweredRecord(NamedTuple):
     """One answer of /recommend as logged; `timestamp_ms` is the time that the answer gives.
 

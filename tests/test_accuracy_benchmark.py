@@ -160,7 +160,7 @@ def test_seen_films_are_masked_and_a_model_that_knows_nothing_hits_by_chance_onl
         """Every film scores 1, so the lowest indexes that are allowed are listed."""
 
         def rank(self, history: EncodedHistory, excluded: Int32s, k: int,
-                 allowed: object = None) -> Ranked:
+                 allowed: object = None, factor: object = None) -> Ranked:
             free = np.setdiff1d(np.arange(task.known.n_items), excluded)[:k].astype(np.int32)
             return Ranked(free, np.ones(len(free), np.float32), np.full(len(free), -1, np.int32))
 

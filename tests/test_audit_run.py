@@ -126,6 +126,22 @@ def test_a_training_with_rerankers_judges_audits_and_tells_of_the_reranked_lists
     assert [told in card for card in cards] == [False, True]
 
 
+def test_an_audit_says_when_no_gate_has_judged_the_chain_that_serves(
+    tmp_path: Path, settings: Settings, side: StoreSide
+) -> None:
+    train(settings)
+
+    def noted(of: Settings) -> list[str]:
+        audited(of)
+        report = outputs_of(of).report(FAIRNESS)
+        assert report is not None
+        return [note for note in report["notes"] if "no gate has judged" in note]
+
+    assert noted(settings) == []
+    (note,) = noted(settings_of(tmp_path, rerank={"popularity_division": 0.5}))
+    assert "reranked by popularity_division 0.5. " in note and "reranked by none, " in note
+
+
 def test_an_enforced_requirement_refuses_with_the_reason_and_a_warning_publishes(
     tmp_path: Path, settings: Settings, side: StoreSide
 ) -> None:

@@ -154,6 +154,18 @@ def test_a_group_that_is_certainly_far_below_the_mean_refuses_unless_it_was_so_b
     assert compared(with_a_weak_half(0.2), measures(spread(0.3)), small).passed
 
 
+def test_a_group_that_is_far_below_alone_does_not_refuse_among_many():
+    gains = spread(0.5, n=1_240)
+    gains[:40] = np.where(np.arange(40) % 10 < 3, gains[:40], 0.0)
+    random, weak = np.random.default_rng(3), {"age 18-24": np.arange(1_240) < 40}
+    others = {f"occupation {n}": np.roll(np.arange(1_240) < 40, 40 * (n + 1)) for n in range(30)}
+    shown = random.integers(0, FILMS, (1_240, 10))
+    even = spread(0.5, n=1_240)
+    alone = compared(measures(gains, shown), measures(even, shown), weak)
+    among = compared(measures(gains, shown), measures(even, shown), weak | others)
+    assert alone.refusals == (GateReason.GROUP_FAR_BELOW,) and among.passed
+
+
 @pytest.mark.parametrize("reason", UNCOMPARED)
 def test_what_is_not_compared_says_why(reason):
     verdict = uncompared(measures(np.full(N, 0.01)), reason)

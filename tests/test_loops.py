@@ -15,7 +15,7 @@ from recommender.audit.loops import (
     HOUR_MS,
     LoggedLists,
     audit_loops,
-    head_and_tail,
+    head_and_tail_rates,
     new_films,
 )
 from recommender.audit.verdicts import AuditPolicy
@@ -42,12 +42,21 @@ def test_when_no_film_of_the_tail_is_shown_there_is_no_ratio() -> None:
     assert (found.tail_rate, found.ratio, found.index) == (0.0, None, 0.75)
 
 
-@given(st.lists(st.integers(0, 9), min_size=1, max_size=40))
-def test_head_and_tail_never_share_a_film(taken: list[int]) -> None:
-    head, tail = head_and_tail(np.array(taken))
-    assert not (head & tail).any() and head.sum() == tail.sum() == int(len(taken) * 0.3)
-    if head.any():
-        assert np.array(taken)[head].min() >= np.array(taken)[tail].max()
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 4)), min_size=1, max_size=40))
+def test_films_taken_alike_count_alike_in_head_and_tail(films: list[tuple[bool, int]]) -> None:
+    size = int(len(films) * 0.3)
+
+    def rate(best_first: int) -> float:
+        """The mean over all orders of films that are taken alike."""
+        total, left = 0.0, size
+        for taken in sorted({taken for _, taken in films}, key=lambda n: n * best_first):
+            alike = [shown for shown, count in films if count == taken]
+            counted = min(left, len(alike))
+            total, left = total + counted * sum(alike) / len(alike), left - counted
+        return total / size if size else 0.0
+
+    shown, taken = (np.array(column) for column in zip(*films, strict=True))
+    assert head_and_tail_rates(shown, taken) == pytest.approx((rate(-1), rate(1)))
 
 
 @given(st.lists(st.tuples(st.integers(0, 20), st.integers(0, 5)), min_size=1, max_size=60))

@@ -55,6 +55,23 @@ def test_the_same_question_gets_the_same_answer_from_a_pickled_copy(model, histo
 
 
 @EVERY_MODEL
+@given(history=HISTORIES, excluded=EXCLUDED, k=st.integers(1, 30), allowed=MASKS,
+       power=st.floats(0, 1))
+@settings(max_examples=40)
+def test_a_factor_multiplies_the_score_of_every_film(model, history, excluded, k, allowed, power):
+    factor = (1.0 + np.arange(N_ITEMS)[::-1] % 7).astype(np.float32) ** np.float32(-power)
+    all_films = model.rank(history, excluded, N_ITEMS, allowed)
+    found = model.rank(history, excluded, k, allowed, factor)
+    worth = dict(zip(all_films.items.tolist(), all_films.scores * factor[all_films.items],
+                     strict=True))
+    best = sorted(worth.values(), reverse=True)[:k]
+    assert found.scores.tolist() == pytest.approx(best, rel=1e-4)
+    assert [worth[film] for film in found.items.tolist()] == pytest.approx(best, rel=1e-4)
+    reasons = dict(zip(all_films.items.tolist(), all_films.because.tolist(), strict=True))
+    assert [reasons[film] for film in found.items.tolist()] == found.because.tolist()
+
+
+@EVERY_MODEL
 @given(history=HISTORIES, excluded=EXCLUDED)
 @settings(max_examples=25)
 def test_a_shorter_list_is_the_start_of_a_longer_one(model, history, excluded):

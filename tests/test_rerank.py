@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from recommender.errors import InvalidField
 from recommender.models.model import EncodedHistory
 from recommender.ranking import Neighbours
-from recommender.rerank import RERANKERS
+from recommender.rerank import DIVERSITY, RERANKERS
 from recommender.rerank.calibration import SMOOTHING
 from recommender.rerank.chain import AS_RANKED, RerankChain, chain_of
 from recommender.rerank.features import features_of
@@ -35,6 +35,7 @@ CONTENT = Neighbours(
     np.concatenate([np.flatnonzero(row) for row in DENSE]).astype(np.int32), DENSE[DENSE > 0])
 FEATURES = features_of(POPULARITY, MASKS, CONTENT)
 NAMES = list(RERANKERS)
+STAGES = [name for name, spec in RERANKERS.items() if spec.rerank is not None]
 
 
 def situation(seed: int = 1, history: tuple[int, ...] = (5, 9, 13, 20),
@@ -59,13 +60,15 @@ STRENGTHS = st.one_of(st.just(0.0), st.just(1.0), st.floats(0, 1))
 
 
 def rerank(name: str, given_list: Shortlist, strength: float, k: int, here: Situation) -> Shortlist:
-    return RERANKERS[name].rerank(given_list, strength, k, here)
+    stage = RERANKERS[name].rerank
+    assert stage is not None
+    return stage(given_list, strength, k, here)
 
 
 # --- laws of all
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", STAGES)
 @given(SHORTLISTS, STRENGTHS, st.integers(1, 20), SITUATIONS)
 @settings(max_examples=60, deadline=None)
 def test_no_candidate_is_added_lost_or_repeated(
@@ -79,7 +82,7 @@ def test_no_candidate_is_added_lost_or_repeated(
     assert 0 <= after.undrawn <= len(before.items)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", STAGES)
 @given(SHORTLISTS, st.integers(1, 20), SITUATIONS)
 @settings(max_examples=40, deadline=None)
 def test_strength_0_changes_nothing(
@@ -140,14 +143,29 @@ def relevance(before: Shortlist) -> dict[int, float]:
             for film, score in zip(before.items.tolist(), before.scores, strict=True)}
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_popularity_divides_the_scores(seed: int) -> None:
-    before = shortlist(30, seed)
-    after = rerank("popularity_division", before, 0.4, 10, situation())
-    divided = {film: float(score) / max(float(POPULARITY[film]), 1.0) ** 0.4
-               for film, score in zip(before.items.tolist(), before.scores, strict=True)}
-    assert after.items.tolist() == sorted(divided, key=lambda film: -divided[film])
-    assert after.scores.tolist() == pytest.approx(sorted(divided.values(), reverse=True), rel=1e-5)
+@pytest.mark.parametrize("strength", [0.05, 0.4, 1.0])
+def test_popularity_divides_the_scores(strength: float) -> None:
+    factor = chain_of({"popularity_division": strength}).factor(FEATURES)
+    assert factor is not None and not factor.flags.writeable
+    assert factor.tolist() == pytest.approx(
+        [max(float(count), 1.0) ** -strength for count in POPULARITY], rel=1e-5)
+    assert chain_of({"mmr": 0.5}).factor(FEATURES) is AS_RANKED.factor(FEATURES) is None
+
+
+def test_a_model_ranks_more_than_the_list_only_for_stages_that_choose() -> None:
+    assert AS_RANKED.candidates(10) == chain_of({"popularity_division": 0.5}).candidates(10) == 10
+    chosen = chain_of({"popularity_division": 0.5, "mmr": 0.2}, pool=50)
+    assert chosen.candidates(10) == 50 and chosen.candidates(80) == 80
+
+
+def test_every_reranker_is_a_stage_or_a_factor() -> None:
+    assert all((spec.rerank is None) != (spec.factor is None) for spec in RERANKERS.values())
+    assert all(name in STAGES for name in DIVERSITY)
+
+
+def test_a_chain_is_told_in_words() -> None:
+    assert str(chain_of({"tail_slots": 0.2, "mmr": 0.3})) == "mmr 0.3, tail_slots 0.2"
+    assert str(AS_RANKED) == "none"
 
 
 @pytest.mark.parametrize("seed", range(5))

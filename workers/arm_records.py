@@ -18,7 +18,7 @@ from recommender.ports import EventStore
 from recommender.ports.answer_window import AnswerWindow, GivenAnswer
 from recommender.request_id import request_id
 from recommender.schemas import Columns
-from recommender.types import EventType
+from recommender.types import EventType, answer_failed
 
 _log = structlog.get_logger(__name__)
 ANSWERS_AT_ONCE = 20_000
@@ -154,7 +154,7 @@ class ArmRecords:
                 self.new_users.append((answer.user_id, answer.variant))
             elif self._of_user[user] != arm:
                 self._crossed.add(user)
-            self._answers.append((user, answer.timestamp_ms, arm, answer.status >= 500,
+            self._answers.append((user, answer.timestamp_ms, arm, answer_failed(answer.status),
                                   answer.latency_us, self._group(answer.user_id)))
             self._lists.append(self._texts.get(answer.text_digest, []))
 

@@ -9,14 +9,13 @@ import orjson
 
 from recommender.request_id import request_id
 from recommender.rerank.conditions import ExposureBoard
-from recommender.types import AnsweredRecord
+from recommender.types import AnsweredRecord, answer_failed
 
 ANSWERS_MAX = 50_000
 """Answers read in one run; under more load than this a run begins where the last one ended."""
 HALF_LIVES_READ = 4
 """At the start no answer older than this is read: it would count 1/16."""
 FORGOTTEN = 1e-3
-_OK = 200
 
 
 class ExposureCount:
@@ -51,8 +50,8 @@ class ExposureCount:
         after = self._after
         for record in islice(self._answers(after), ANSWERS_MAX):
             after = record.request_id
-            if record.status != _OK:
-                continue  # a list that failed was shown to nobody
+            if answer_failed(record.status):
+                continue
             films = listed.get(record.text.digest)
             if films is None:
                 films = listed[record.text.digest] = films_of(record)

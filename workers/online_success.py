@@ -17,7 +17,7 @@ from recommender.ports.answer_window import AnswerWindow, GivenAnswer
 from recommender.ports.experiments import ExperimentMetrics, ExperimentReports
 from recommender.request_id import request_id
 from recommender.schemas import Columns
-from recommender.types import EventType
+from recommender.types import EventType, answer_failed
 from workers.arm_records import ANSWERS_AT_ONCE, EVENTS_AT_ONCE, LATE_MS, first_sequence_since
 
 ONLINE_SUCCESS = "online_success"
@@ -87,7 +87,7 @@ class OnlineSuccess:
             self._sequence = int(chunk[Columns.SEQUENCE].iloc[-1])
 
     def _count(self, found: list[GivenAnswer]) -> None:
-        answers = [answer for answer in found if answer.status < 500]
+        answers = [answer for answer in found if not answer_failed(answer.status)]
         films: dict[str, int] = {}
         users: dict[str, int] = {}
         shown = self._window.shown({answer.text_digest for answer in answers})

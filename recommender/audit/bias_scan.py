@@ -23,9 +23,7 @@ from recommender.audit.log_records import (
     segment_of,
     variant_of,
 )
-
-FAILED_FROM = 500
-"""Answers with such a status were shown to nobody."""
+from recommender.types import answer_failed
 
 
 class _Tally:
@@ -73,7 +71,7 @@ class BiasScan:
     def add(self, record: Record) -> None:
         """One record; one without films, or of an answer that failed, adds nothing."""
         status = record.get("status")
-        if type(status) is int and status >= FAILED_FROM:
+        if type(status) is int and answer_failed(status):
             return
         items = items_of(record)
         if not items:

@@ -9,8 +9,9 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
-from recommender.arrays import Int64s
+from recommender.arrays import Float64s, Int64s
 from recommender.metrics import coverage, gini
 
 SHOWN_TIERS = (("top 10 %", 0.1), ("10-50 %", 0.5), ("50-90 %", 0.9), ("bottom 10 %", 1.0))
@@ -98,13 +99,10 @@ def popularity_tiers(exposures: Int64s, taken_before: Int64s) -> tuple[Tier, ...
 
     Args:
         exposures: int64 of shape (n_items,).
-        taken_before: int64 of shape (n_items,), people who took each film before. Of films taken
-            alike each counts with the mean exposure of them, so that their order does not matter.
+        taken_before: int64 of shape (n_items,), people who took each film before.
     """
     size, total = len(exposures), int(exposures.sum())
-    _, kind, counts = np.unique(taken_before, return_inverse=True, return_counts=True)
-    mean = np.bincount(kind, exposures.astype(np.float64)) / counts
-    ordered = mean[kind][np.argsort(-taken_before, kind="stable")]
+    ordered = by_popularity(exposures, taken_before)
     tiers, start = [], 0
     for name, share in SHOWN_TIERS:
         end = max(start, head_size(share, size))
@@ -113,6 +111,17 @@ def popularity_tiers(exposures: Int64s, taken_before: Int64s) -> tuple[Tier, ...
                           part / total if total else 0.0))
         start = end
     return tuple(tiers)
+
+
+def by_popularity(values: npt.NDArray[np.generic], taken_before: Int64s) -> Float64s:
+    """A value of each film, most taken first: float64 of shape (n_items,).
+
+    Of films taken alike each has their mean, so that the order of ids tells nothing.
+    """
+    _, kind, counts = np.unique(taken_before, return_inverse=True, return_counts=True)
+    mean = np.bincount(kind, values.astype(np.float64)) / counts
+    found: Float64s = mean[kind][np.argsort(-taken_before, kind="stable")]
+    return found
 
 
 def catalogue_exposure(exposures: Int64s) -> CatalogueExposure:

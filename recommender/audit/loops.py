@@ -9,7 +9,7 @@ import numpy as np
 from recommender.arrays import Bools, Int64s
 from recommender.audit.catalogue_view import DAY_MS
 from recommender.audit.echo import Echo, detect_echo
-from recommender.audit.exposure import Tier, popularity_tiers, shown_tiers
+from recommender.audit.exposure import Tier, by_popularity, popularity_tiers, shown_tiers
 from recommender.audit.verdicts import AuditPolicy
 from recommender.metrics import exposures_of
 
@@ -92,14 +92,16 @@ def audit_loops(lists: LoggedLists, policy: AuditPolicy) -> LoopReport:
         popularity_tiers(exposures, lists.taken_before), new_films(lists))
 
 
-def head_and_tail(taken_before: Int64s) -> tuple[Bools, Bools]:
-    """Bool of shape (n_items,) each; of films taken alike at an edge the first ones count."""
-    order = np.argsort(-taken_before, kind="stable")
-    size = int(len(order) * HEAD_TAIL_SHARE)
-    head, tail = np.zeros(len(order), np.bool_), np.zeros(len(order), np.bool_)
-    head[order[:size]] = True
-    tail[order[len(order) - size :]] = True
-    return head, tail
+def head_and_tail_rates(was_shown: Bools, taken_before: Int64s) -> tuple[float, float]:
+    """Share of the head, and of the tail, that is shown; bool and int64 of shape (n_items,).
+
+    Of films taken alike at an edge a share counts, each of them alike.
+    """
+    size = int(len(was_shown) * HEAD_TAIL_SHARE)
+    if not size:
+        return 0.0, 0.0
+    ordered = by_popularity(was_shown, taken_before)
+    return float(ordered[:size].mean()), float(ordered[-size:].mean())
 
 
 def new_films(lists: LoggedLists) -> NewFilms:
@@ -119,9 +121,7 @@ def new_films(lists: LoggedLists) -> NewFilms:
 
 def _starvation(lists: LoggedLists, exposures: Int64s) -> Starvation:
     was_shown = exposures > 0
-    head, tail = head_and_tail(lists.taken_before)
-    head_rate = float(was_shown[head].mean()) if head.any() else 0.0
-    tail_rate = float(was_shown[tail].mean()) if tail.any() else 0.0
+    head_rate, tail_rate = head_and_tail_rates(was_shown, lists.taken_before)
     days = []
     day_of = lists.at_ms // DAY_MS
     for day in np.unique(day_of):

@@ -8,6 +8,7 @@ from recommender.audit.parity import GroupResult
 from recommender.audit.verdicts import RequirementResult
 from recommender.manifest import Manifest
 from recommender.metrics import Measured
+from recommender.rerank.chain import in_words
 
 
 def model_card(manifest: Manifest, report: FairnessReport) -> str:
@@ -67,7 +68,7 @@ def _settings(manifest: Manifest) -> str:
 
 
 def _reranked(manifest: Manifest) -> str:
-    told = ", ".join(f"{name} {strength:g}" for name, strength in manifest.rerank.items())
+    told = in_words(manifest.rerank)
     return f"lists reranked by {told}" if told else "lists as the model ranks"
 
 

@@ -58,9 +58,9 @@ def group_results(
 ) -> list[GroupResult]:  # fmt: skip
     """Diversity and quality of each group; the status is that of the quality.
 
-    Among many groups some lie below by chance. One fails only where that stays unlikely over all
-    of them (Holm); else what its own interval would fail is inconclusive. That all pass needs no
-    such care: each of them must (Berger, Technometrics 1982).
+    Among many groups some lie below by chance: what its own interval alone would fail is
+    inconclusive (`group_quality`). That all pass needs no such care: each of them must (Berger,
+    Technometrics 1982).
 
     Args:
         diversity: float64 of shape (n_lists,), NaN for a list that has none.

@@ -75,7 +75,7 @@ class AlsModel:
         self.__post_init__()
 
     def rank(self, history: EncodedHistory, excluded: Int32s, k: int,
-             allowed: Bools | None = None) -> Ranked:
+             allowed: Bools | None = None, factor: Float32s | None = None) -> Ranked:
         """The k films whose vectors fit the user's best.
 
         The user's vector is linear in the entries' vectors, so each entry's part of a score is
@@ -85,11 +85,14 @@ class AlsModel:
         if solved is None:
             return _nothing()
         scores = self.vectors @ solved.sum(axis=1)
+        if factor is not None:
+            scores *= factor
         scores[excluded] = 0.0
         if allowed is not None:
             scores[~allowed] = 0.0
         items = _best(scores, k)
-        parts = self.vectors[items] @ solved
+        # Not by BLAS, whose rounding of a row depends on how many rows there are.
+        parts = np.einsum("if,fn->in", self.vectors[items], solved)
         because = np.where(parts.max(axis=1, initial=0) > 0,
                            len(history.items) - 1 - parts[:, ::-1].argmax(axis=1), NO_SOURCE)
         return Ranked(items, scores[items], because.astype(np.int32))

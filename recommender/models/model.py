@@ -31,12 +31,13 @@ class Model(Protocol):
     """A fitted model: immutable, picklable, safe to use from many threads."""
 
     def rank(self, history: EncodedHistory, excluded: Int32s, k: int,
-             allowed: Bools | None = None) -> Ranked:
+             allowed: Bools | None = None, factor: Float32s | None = None) -> Ranked:
         """The k best films for this history, none excluded, all allowed.
 
         Args:
             excluded: int32, film indexes.
             allowed: bool of shape (n_items,); None allows every film.
+            factor: float32 of shape (n_items,), above 0, multiplies each film's score; None is 1.
         """
         ...
 

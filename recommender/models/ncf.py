@@ -91,7 +91,7 @@ class NcfModel:
         self.__post_init__()
 
     def rank(self, history: EncodedHistory, excluded: Int32s, k: int,
-             allowed: Bools | None = None) -> Ranked:
+             allowed: Bools | None = None, factor: Float32s | None = None) -> Ranked:
         """The k best films for this history; none without a known film in it."""
         if not self.known[history.items].any():
             return _NOTHING
@@ -101,6 +101,8 @@ class NcfModel:
         logits = self.films @ taste + self.bias
         # From the highest of all films, so that a list does not depend on what is excluded.
         scores = np.where(self.known, np.exp(logits - logits[self.known].max()), 0.0)
+        if factor is not None:
+            scores *= factor
         items, best = top_films(scores.astype(np.float32), excluded, k, allowed)
         return Ranked(items, best, self._because(parts, items))
 

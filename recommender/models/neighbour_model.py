@@ -34,9 +34,10 @@ class NeighbourModel:
         self.__post_init__()
 
     def rank(self, history: EncodedHistory, excluded: Int32s, k: int,
-             allowed: Bools | None = None) -> Ranked:
+             allowed: Bools | None = None, factor: Float32s | None = None) -> Ranked:
         """The k best films for this history."""
-        return rank_by_neighbours(history.items, history.weights, self.similar, self.factor,
+        whole = self.factor if factor is None else self.factor * factor
+        return rank_by_neighbours(history.items, history.weights, self.similar, whole,
                                   excluded, k, allowed, self.decay)
 
     def neighbours(self, item: int, k: int) -> Ranked:

@@ -34,9 +34,12 @@ class PopularityModel:
         self.__post_init__()
 
     def rank(self, history: EncodedHistory, excluded: Int32s, k: int,
-             allowed: Bools | None = None) -> Ranked:
+             allowed: Bools | None = None, factor: Float32s | None = None) -> Ranked:
         """The k most counted; films that nobody took are not among them."""
-        return self._listed(self.order, self.counts, excluded, k, allowed)
+        if factor is None:
+            return self._listed(self.order, self.counts, excluded, k, allowed)
+        scores = self.counts * factor
+        return self._listed(np.argsort(-scores, kind="stable"), scores, excluded, k, allowed)
 
     def rank_in_genres(self, taste: Float32s, genre_masks: Bools, excluded: Int32s, k: int,
                        allowed: Bools | None = None) -> Ranked:

@@ -69,10 +69,12 @@ class SequenceAlsModel:
     power: float
 
     def rank(self, history: EncodedHistory, excluded: Int32s, k: int,
-             allowed: Bools | None = None) -> Ranked:
+             allowed: Bools | None = None, factor: Float32s | None = None) -> Ranked:
         """The k best films; the entry named for each is the one that led the blend to it."""
         taste = self._taste(history, excluded)
-        return self.blend.rank(history, excluded, k, allowed, taste)
+        if taste is not None:
+            factor = taste if factor is None else factor * taste
+        return self.blend.rank(history, excluded, k, allowed, factor)
 
     def neighbours(self, item: int, k: int) -> Ranked:
         """Those of the blend: one film is a way, and no taste."""

@@ -33,15 +33,11 @@ class SequenceModel:
         self.factor.setflags(write=False)
 
     def rank(self, history: EncodedHistory, excluded: Int32s, k: int,
-             allowed: Bools | None = None, taste: Float32s | None = None) -> Ranked:
-        """The k best films for this history.
-
-        Args:
-            taste: float32 of shape (n_items,), multiplies the scores; None: nothing does.
-        """
-        factor = self.factor if taste is None else self.factor * taste
+             allowed: Bools | None = None, factor: Float32s | None = None) -> Ranked:
+        """The k best films for this history."""
+        whole = self.factor if factor is None else self.factor * factor
         return rank_sequence(history.items, history.weights, self.blocks, self.index,
-                             self.logits, factor, excluded, k, allowed)
+                             self.logits, whole, excluded, k, allowed)
 
     def neighbours(self, item: int, k: int) -> Ranked:
         """The k films with the highest score for a history of `item` alone, if it speaks for them.

@@ -38,6 +38,20 @@ def _jaccard(a, b, starts, rows):  # type: ignore[no-untyped-def]
     return both / either if either > 0 else 0.0
 
 
+@nb.njit(types.int32(nb.int32[::1], nb.int64, readonly(nb.float32), nb.float32, nb.float64,
+                     nb.float64[::1]), cache=True)
+def _take_next(order, place, scores, best_score, strength, nearest):  # type: ignore[no-untyped-def]
+    """Bring the best that is left to `place`; nearest: likeness of each to those before."""
+    best, best_value = place, -np.inf
+    for at in range(place, len(order)):
+        here = order[at]
+        value = (1.0 - strength) * scores[here] / best_score - strength * nearest[here]
+        if value > best_value:
+            best, best_value = at, value
+    bring_forward(order, best, place)
+    return order[place]
+
+
 @nb.njit(_GENRES_SIGNATURE, cache=True)
 def _by_genres(items, scores, strength, k, starts, rows):  # type: ignore[no-untyped-def]
     n = len(items)
@@ -45,14 +59,7 @@ def _by_genres(items, scores, strength, k, starts, rows):  # type: ignore[no-unt
     order = np.arange(n).astype(np.int32)
     best_score = best_of(scores)
     for place in range(min(k, n)):
-        best, best_value = place, -np.inf
-        for at in range(place, n):
-            here = order[at]
-            value = (1.0 - strength) * scores[here] / best_score - strength * nearest[here]
-            if value > best_value:
-                best, best_value = at, value
-        bring_forward(order, best, place)
-        chosen = order[place]
+        chosen = _take_next(order, place, scores, best_score, strength, nearest)
         for at in range(place + 1, n):
             here = order[at]
             nearest[here] = max(nearest[here], _jaccard(items[here], items[chosen], starts, rows))
@@ -66,14 +73,7 @@ def _by_content(items, scores, strength, k, starts, neighbours, cosines):  # typ
     order = np.arange(n).astype(np.int32)
     best_score = best_of(scores)
     for place in range(min(k, n)):
-        best, best_value = place, -np.inf
-        for at in range(place, n):
-            here = order[at]
-            value = (1.0 - strength) * scores[here] / best_score - strength * nearest[here]
-            if value > best_value:
-                best, best_value = at, value
-        bring_forward(order, best, place)
-        chosen = order[place]
+        chosen = _take_next(order, place, scores, best_score, strength, nearest)
         first, end = starts[items[chosen]], starts[items[chosen] + 1]
         for at in range(place + 1, n):
             here = order[at]

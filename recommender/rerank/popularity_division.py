@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
-from recommender.rerank.reranker import RerankerSpec, Shortlist, Situation
+from recommender.arrays import Float32s
+from recommender.rerank.features import ItemFeatures
+from recommender.rerank.reranker import RerankerSpec
 
 
-def divide_by_popularity(shortlist: Shortlist, strength: float, k: int,
-                         situation: Situation) -> Shortlist:
-    """score' = score / max(users per film, 1)^strength, best first; ties keep their order.
+@lru_cache(maxsize=8)  # a serving chain asks for the same array with every list
+def division_by_popularity(features: ItemFeatures, strength: float) -> Float32s:
+    """1 / max(users per film, 1)^strength: float32 of shape (n_items,).
 
     Steck (2011), "Item popularity and recommendation accuracy".
     """
-    popularity = np.maximum(situation.features.popularity[shortlist.items], np.float32(1.0))
-    scores = (shortlist.scores * popularity**-strength).astype(np.float32)
-    order = np.argsort(-scores, kind="stable").astype(np.int32)
-    return shortlist._replace(scores=scores).ordered(order)
+    factor: Float32s = np.maximum(features.popularity, np.float32(1.0)) ** np.float32(-strength)
+    factor.setflags(write=False)
+    return factor
 
 
 POPULARITY_DIVISION = RerankerSpec(
     "popularity_division", "power of a film's popularity that divides its score",
-    divide_by_popularity)
+    factor=division_by_popularity)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -77,9 +78,15 @@ class Rerank(Protocol):
         ...
 
 
+Factor = Callable[[ItemFeatures, float], Float32s]
+"""From features and strength to what multiplies the score of each film, above 0: float32 of shape
+(n_items,). The model ranks by the product, so that no candidates are needed to choose from."""
+
+
 @dataclass(frozen=True, slots=True)
 class RerankerSpec:
-    """A row of the registration table.
+    """A row of the registration table. It has either `rerank` or, where films are judged one by one
+    by their features, the cheaper `factor`.
 
     name: as in the settings. about: what its strength means, for people. draws: chance has a
     part, so that lists change from period to period. reads_exposures: depends on what was shown.
@@ -87,6 +94,7 @@ class RerankerSpec:
 
     name: str
     about: str
-    rerank: Rerank
+    rerank: Rerank | None = None
+    factor: Factor | None = None
     draws: bool = False
     reads_exposures: bool = False

@@ -183,9 +183,10 @@ class _Recommender:
               round_number: int) -> list[int]:
         k, chain = self._world.k, self._arm.chain
         encoded = EncodedHistory(history, np.ones(len(history), np.float32))
-        ranked = model.rank(encoded, history, max(k, chain.pool if chain else k))
+        ranked = model.rank(encoded, history, chain.candidates(k),
+                            factor=chain.factor(self._features))
         films = ranked.items
-        if chain:
+        if chain.stages:
             seed = seed_of(str(person), round_number)
             situation = Situation(self._features, encoded, exposures, seed)
             films = chain.apply(shortlist_of(films, ranked.scores), k, situation).items
