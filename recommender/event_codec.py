@@ -149,7 +149,8 @@ def _row(fields: Mapping[str, Any], origin: Origin) -> Row:
         _minute(fields) if kind == "watch" else None,
         _text(fields, "query") if kind == "search" else None,
         _time_ms(fields, "timestamp", "ts", default=origin.timestamp_ms),
-        received if type(received) is int and received >= 0 else origin.timestamp_ms,
+        received if type(received) is int and 0 <= received <= _MAX_INTEGER
+        else origin.timestamp_ms,
         _text(fields, "source") or SOURCE_UNKNOWN,
     )
 

@@ -85,7 +85,7 @@ def event_frame(columns: Sequence[Sequence[Any]], text: str = "str") -> pd.DataF
 def validate(frame: pd.DataFrame, now_ms: int) -> tuple[pd.DataFrame, list[tuple[int, str]]]:
     """The good rows of a frame of events, and (position, reason) of each other row.
 
-    A time may lie at most FUTURE_ALLOWED_MS after `now_ms`, or after the event was received.
+    A time may lie at most FUTURE_ALLOWED_MS after `now_ms`.
 
     Raises:
         pandera.errors.SchemaErrors: a column is missing.
@@ -221,11 +221,7 @@ def _query(frame: pd.DataFrame, _latest_ms: int) -> Bools:
 
 
 def _timestamp(frame: pd.DataFrame, latest_ms: int) -> Bools:
-    # Whoever received it saw that it was not in the future: the clock may have been set since.
-    latest = np.fmax(latest_ms, _numbers(Columns.RECEIVED, frame) + FUTURE_ALLOWED_MS)
-    with np.errstate(invalid="ignore"):
-        in_time: Bools = _numbers(Columns.TIMESTAMP, frame) <= latest
-    return _whole(Columns.TIMESTAMP, frame, 0, TIME_MAX_MS) & in_time
+    return _whole(Columns.TIMESTAMP, frame, 0, min(latest_ms, TIME_MAX_MS))
 
 
 def _received(frame: pd.DataFrame, _latest_ms: int) -> Bools:

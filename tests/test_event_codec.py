@@ -91,6 +91,12 @@ def test_other_producers_may_say_movie_id_ts_and_integers() -> None:
     assert row == ("7", 1, "rate", "42", "9", 4.0, None, None, 1_000_000_000_000, NOW_MS, "bus")
 
 
+@pytest.mark.parametrize("received", [b"-1", b"9223372036854775808", b"1.5", b"true", b'"x"'])
+def test_a_time_of_receipt_that_is_none_is_that_of_the_record(received: bytes) -> None:
+    value = b'{"user_id":"u","item_id":"m","rating":4,"received_at":%s}' % received
+    assert decode(value, ORIGIN)[9] == NOW_MS
+
+
 def test_an_event_without_an_id_is_named_by_its_place_on_the_bus() -> None:
     value = b'{"user_id":"u","item_id":"m","rating":4}'
     row = decode(value, ORIGIN)

@@ -444,20 +444,6 @@ def test_a_clock_set_back_does_not_turn_accepted_events_into_dead_letters() -> N
     assert (len(batch.frame), batch.letters) == (1, ())
 
 
-def test_what_waited_in_the_outbox_while_the_clock_was_set_back_is_held_against_its_receipt() -> (
-    None
-):
-    hour = 3_600_000
-    body = '{"user_id":"u","item_id":"m","rating":4,"timestamp":%d,"received_at":%d}'
-    at_receipt = (body % (NOW_MS, NOW_MS)).encode()
-    batch = read_batch([record(at_receipt, 0, NOW_MS - 2 * hour)], "c", NOW_MS - 2 * hour)
-    assert (len(batch.frame), batch.letters) == (1, ())
-    beyond = (body % (NOW_MS + hour, NOW_MS)).encode()
-    batch = read_batch([record(beyond, 0, NOW_MS - 2 * hour)], "c", NOW_MS - 2 * hour)
-    assert [letter.reason for letter in batch.letters] == [
-        "timestamp: before 1970 or in the future"]
-
-
 def test_a_batch_knows_the_next_offset_of_each_partition_also_for_bad_records() -> None:
     batch = read_batch([record(b"bad", 4), record(b"bad", 5)], "c", NOW_MS)
     assert batch.offsets == {TopicPartition(RATINGS, 0): 6}

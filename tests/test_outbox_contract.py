@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine
 
+from adapters import group_commit
 from adapters.embedded_log import EmbeddedLog
 from adapters.group_commit import GroupCommit
 from adapters.outbox import decide, offer
@@ -342,6 +343,51 @@ def test_those_who_wait_share_a_commit() -> None:
     assert answers == {"a": "A", "b": "B", "c": "C", "d": "D"}
     assert [len(batch) for batch in batches] == [1, 3]
     group.close()
+
+
+def many_at_once(group: GroupCommit[str, str], gate: threading.Event, works: str) -> None:
+    """Submit these so that they share a batch: the first holds the commit up until all wait."""
+    threads = [threading.Thread(target=group.submit, args=(work, 1)) for work in works]
+    for thread in threads:
+        thread.start()
+    while group.waiting() < len(works):
+        time.sleep(0.001)
+    gate.set()
+    for thread in threads:
+        thread.join()
+
+
+def test_after_a_large_batch_the_next_gathers_and_closing_does_not_wait_for_it(
+    monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate, batches = threading.Event(), list[str]()
+
+    def commit(works: object) -> list[str]:
+        batches.append("".join(works))  # type: ignore[call-overload]
+        gate.wait(5)
+        return list(batches[-1])
+
+    monkeypatch.setattr(group_commit, "GATHER_S", 0.5)
+    group: GroupCommit[str, str] = GroupCommit("test", commit, 100)
+    many_at_once(group, gate, "0123456789")
+    assert sorted(map(len, batches)) == [1, 9]
+    first = threading.Thread(target=group.submit, args=("a", 1))
+    first.start()
+    time.sleep(0.05)
+    group.submit("b", 1)
+    assert batches[2:] == ["ab"]
+    group.submit("c", 1)  # after a small one at once
+    assert batches[3:] == ["c"]
+    monkeypatch.setattr(group_commit, "GATHER_S", 60)
+    gate.clear()
+    many_at_once(group, gate, "0123456789")
+    last = threading.Thread(target=group.submit, args=("z", 1))
+    last.start()
+    while group.waiting() < 1:
+        time.sleep(0.001)
+    group.close()
+    last.join(5)
+    assert batches[-1] == "z"
 
 
 def test_more_than_the_queue_holds_is_refused_while_others_wait() -> None:
