@@ -6,6 +6,7 @@ import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import orjson
 import pandas as pd
 
@@ -39,8 +40,8 @@ class RecordBatch:
 def read_batch(records: Sequence[Record], cluster_id: str, now_ms: int) -> RecordBatch:
     """Sort records into events and dead letters with a reason. `now_ms` is UTC.
 
-    The time bound of an event is the later of `now_ms` and the newest record: what was accepted
-    before the clock was set back stays acceptable.
+    The time bound of an event is the later of `now_ms` and the time of its record: what was put
+    on the bus before the clock was set back stays acceptable.
     """
     rows: list[Row] = []
     sources: list[Record] = []
@@ -61,8 +62,8 @@ def read_batch(records: Sequence[Record], cluster_id: str, now_ms: int) -> Recor
             sources.append(record)
     columns = list(zip(*rows, strict=True)) or [()] * len(Columns.EVENT)
     frame = event_frame(columns, text="object")
-    newest_ms = max((record.timestamp_ms for record in records), default=now_ms)
-    good, bad = validate(frame, max(now_ms, newest_ms))
+    put_ms = np.array([record.timestamp_ms for record in sources], np.int64)
+    good, bad = validate(frame, np.maximum(put_ms, now_ms))
     letters += [dead_letter(cluster_id, sources[at], reason) for at, reason in bad]
     refused = {at for at, _ in bad}
     kept = tuple(record for at, record in enumerate(sources) if at not in refused)

@@ -50,6 +50,8 @@ class Columns:
 
 
 Bools = NDArray[np.bool_]
+Times = int | NDArray[np.int64]
+"""One time for all events of a frame, or one for each."""
 EVENT_DTYPES = {
     Columns.EVENT_ID: "str",
     Columns.SCHEMA_VERSION: "int64",
@@ -82,7 +84,7 @@ def event_frame(columns: Sequence[Sequence[Any]], text: str = "str") -> pd.DataF
     return pd.DataFrame(series)
 
 
-def validate(frame: pd.DataFrame, now_ms: int) -> tuple[pd.DataFrame, list[tuple[int, str]]]:
+def validate(frame: pd.DataFrame, now_ms: Times) -> tuple[pd.DataFrame, list[tuple[int, str]]]:
     """The good rows of a frame of events, and (position, reason) of each other row.
 
     A time may lie at most FUTURE_ALLOWED_MS after `now_ms`.
@@ -114,7 +116,7 @@ def validate(frame: pd.DataFrame, now_ms: int) -> tuple[pd.DataFrame, list[tuple
     return numbered, []
 
 
-def event_schema(latest_ms: int = TIME_MAX_MS) -> pa.DataFrameSchema:
+def event_schema(latest_ms: Times = TIME_MAX_MS) -> pa.DataFrameSchema:
     """The schema of a batch of events none of which is later than `latest_ms` (UTC)."""
     return pa.DataFrameSchema(
         {name: pa.Column(nullable=True) for name in Columns.EVENT},
@@ -125,7 +127,7 @@ def event_schema(latest_ms: int = TIME_MAX_MS) -> pa.DataFrameSchema:
     )
 
 
-def _one_check(latest_ms: int) -> pa.DataFrameSchema:
+def _one_check(latest_ms: Times) -> pa.DataFrameSchema:
     def all_rules(frame: pd.DataFrame) -> bool:
         return all(rule(frame, latest_ms).all() for rule in _RULES.values())
 
@@ -140,7 +142,7 @@ def _one_check(latest_ms: int) -> pa.DataFrameSchema:
 class _Rule:
     """A rule with its time bound, as pandera calls it: a frame -> a truth value for each row."""
 
-    def __init__(self, rule: Callable[[pd.DataFrame, int], Bools], latest_ms: int) -> None:
+    def __init__(self, rule: Callable[[pd.DataFrame, Times], Bools], latest_ms: Times) -> None:
         self._rule = rule
         self._latest_ms = latest_ms
         self.__name__ = rule.__name__
@@ -170,36 +172,36 @@ def _numbers(column: str, frame: pd.DataFrame) -> NDArray[np.float64]:
     return values.to_numpy(dtype=np.float64, na_value=np.nan)
 
 
-def _whole(column: str, frame: pd.DataFrame, least: int, most: int) -> Bools:
+def _whole(column: str, frame: pd.DataFrame, least: int, most: Times) -> Bools:
     numbers = _numbers(column, frame)
     with np.errstate(invalid="ignore"):
         good: Bools = (numbers >= least) & (numbers <= most) & (numbers == np.floor(numbers))
     return good
 
 
-def _event_id(frame: pd.DataFrame, _latest_ms: int) -> Bools:
+def _event_id(frame: pd.DataFrame, _latest_ms: Times) -> Bools:
     return _matching(EVENT_ID_PATTERN, Columns.EVENT_ID, frame)
 
 
-def _schema_version(frame: pd.DataFrame, _latest_ms: int) -> Bools:
+def _schema_version(frame: pd.DataFrame, _latest_ms: Times) -> Bools:
     return _whole(Columns.SCHEMA_VERSION, frame, 1, SCHEMA_VERSION_MAX)
 
 
-def _type(frame: pd.DataFrame, _latest_ms: int) -> Bools:
+def _type(frame: pd.DataFrame, _latest_ms: Times) -> Bools:
     return frame[Columns.TYPE].isin([t.value for t in EventType]).to_numpy(dtype=bool)
 
 
-def _user(frame: pd.DataFrame, _latest_ms: int) -> Bools:
+def _user(frame: pd.DataFrame, _latest_ms: Times) -> Bools:
     return _matching(ID_PATTERN, Columns.USER, frame)
 
 
-def _item(frame: pd.DataFrame, _latest_ms: int) -> Bools:
+def _item(frame: pd.DataFrame, _latest_ms: Times) -> Bools:
     search = _is(EventType.SEARCH, frame)
     good = _matching(ID_PATTERN, Columns.ITEM, frame)
     return np.where(search, ~_given(Columns.ITEM, frame), good)
 
 
-def _rating(frame: pd.DataFrame, _latest_ms: int) -> Bools:
+def _rating(frame: pd.DataFrame, _latest_ms: Times) -> Bools:
     numbers = _numbers(Columns.RATING, frame)
     with np.errstate(invalid="ignore", over="ignore"):
         steps = numbers / RATING_STEP
@@ -207,12 +209,12 @@ def _rating(frame: pd.DataFrame, _latest_ms: int) -> Bools:
     return np.where(_is(EventType.RATE, frame), good, ~_given(Columns.RATING, frame))
 
 
-def _minute(frame: pd.DataFrame, _latest_ms: int) -> Bools:
+def _minute(frame: pd.DataFrame, _latest_ms: Times) -> Bools:
     good = _whole(Columns.MINUTE, frame, 0, MINUTE_MAX) & _is(EventType.WATCH, frame)
     return good | ~_given(Columns.MINUTE, frame)
 
 
-def _query(frame: pd.DataFrame, _latest_ms: int) -> Bools:
+def _query(frame: pd.DataFrame, _latest_ms: Times) -> Bools:
     search = _is(EventType.SEARCH, frame)
     given = _given(Columns.QUERY, frame)
     if not search.any() and not given.any():
@@ -220,19 +222,19 @@ def _query(frame: pd.DataFrame, _latest_ms: int) -> Bools:
     return np.where(search, _matching(QUERY_PATTERN, Columns.QUERY, frame), ~given)
 
 
-def _timestamp(frame: pd.DataFrame, latest_ms: int) -> Bools:
-    return _whole(Columns.TIMESTAMP, frame, 0, min(latest_ms, TIME_MAX_MS))
+def _timestamp(frame: pd.DataFrame, latest_ms: Times) -> Bools:
+    return _whole(Columns.TIMESTAMP, frame, 0, np.minimum(latest_ms, TIME_MAX_MS))
 
 
-def _received(frame: pd.DataFrame, _latest_ms: int) -> Bools:
+def _received(frame: pd.DataFrame, _latest_ms: Times) -> Bools:
     return _whole(Columns.RECEIVED, frame, 0, TIME_MAX_MS)
 
 
-def _source(frame: pd.DataFrame, _latest_ms: int) -> Bools:
+def _source(frame: pd.DataFrame, _latest_ms: Times) -> Bools:
     return _matching(SOURCE_PATTERN, Columns.SOURCE, frame)
 
 
-_RULES: dict[str, Callable[[pd.DataFrame, int], Bools]] = {
+_RULES: dict[str, Callable[[pd.DataFrame, Times], Bools]] = {
     "event_id: not 1 to 256 printable ASCII characters": _event_id,
     f"schema_version: not a whole number from 1 to {SCHEMA_VERSION_MAX}": _schema_version,
     f"type: not one of {', '.join(EventType)}": _type,

@@ -444,6 +444,17 @@ def test_a_clock_set_back_does_not_turn_accepted_events_into_dead_letters() -> N
     assert (len(batch.frame), batch.letters) == (1, ())
 
 
+def test_an_event_of_the_future_is_set_aside_whatever_lies_beside_it() -> None:
+    ahead = NOW_MS + 3_600_000
+    value = b'{"user_id":"u","item_id":"m","rating":4,"timestamp":%d}' % ahead
+    later = b'{"user_id":"u","item_id":"n","rating":4}'
+    alone = read_batch([record(value)], "c", NOW_MS)
+    beside = read_batch([record(value), record(later, 1, ahead)], "c", NOW_MS)
+    assert [len(batch.letters) for batch in (alone, beside)] == [1, 1]
+    assert alone.letters == beside.letters
+    assert beside.frame["item_id"].tolist() == ["n"]
+
+
 def test_a_batch_knows_the_next_offset_of_each_partition_also_for_bad_records() -> None:
     batch = read_batch([record(b"bad", 4), record(b"bad", 5)], "c", NOW_MS)
     assert batch.offsets == {TopicPartition(RATINGS, 0): 6}
