@@ -9,7 +9,14 @@ from typing import Generic, TypeVar
 import structlog
 
 from recommender.errors import ModelRefused, NotFound, RolloutConflict
-from recommender.experiments.rollout import CANDIDATE_ARM, STABLE_ARM, Rollout, RolloutEnd, Strategy
+from recommender.experiments.rollout import (
+    CANDIDATE_ARM,
+    STABLE_ARM,
+    Rollout,
+    RolloutChange,
+    RolloutEnd,
+    Strategy,
+)
 from recommender.experiments.rollout_choice import RolloutChoice, RolloutPlan
 from recommender.ports import AllowList, Rollouts
 from recommender.serving_state import ServedModel, ServingState
@@ -55,6 +62,16 @@ class RolloutWatch(Generic[Bundle, Configuration]):
     def loaded(self, version_id: str) -> ServedModel[Bundle] | None:
         """A model of an arm, None when no rollout holds it."""
         return self._loaded.get(version_id)
+
+    def update(self, change: RolloutChange, actor: str) -> Rollout | None:
+        """As `RolloutControl.update`; in force in this process then, in others at their next poll.
+
+        Raises:
+            StoreUnavailable: it may have been changed; asking again does no harm.
+        """
+        rollout = self._control.update(change, actor)
+        self.check()
+        return rollout
 
     def check(self) -> bool:
         """One poll; True when something changed.
