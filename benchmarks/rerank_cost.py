@@ -4,8 +4,9 @@
         [--rerank '{"popularity_division": 0.1}'] [--pool 100] [--repeats 5]
 
 Lists of 10 by the function that /recommend calls, with encoded histories, reasons and filling up.
-The plain list and those of all chains are made in turns for one user after the other, so that a
-busy machine slows all of them alike; printed is the median over the lists of the least of the
+The plain list and those of all chains are made for one user after the other, in an order drawn each
+time, so that a busy machine slows all of them alike and none always finds the caches as another
+left them; printed is the median over the lists of the least of the
 repeats, in microseconds of processor time.
 """
 
@@ -35,11 +36,10 @@ def spent(bundle: ModelBundle, users: list[EncodedUser], chains: list[RerankChai
           repeats: int) -> Float64s:
     """Microseconds of processor time, float64 of shape (n_chains, n_users)."""
     conditions = Conditions(1, np.ones(bundle.n_items, np.float64))
-    least = np.full((len(chains), len(users)), np.inf)
-    for repeat in range(repeats):
+    least, random = np.full((len(chains), len(users)), np.inf), np.random.default_rng(0)
+    for _ in range(repeats):
         for column, user in enumerate(users):
-            for turn in range(len(chains)):  # the first finds the history in no cache
-                row = (turn + column + repeat) % len(chains)
+            for row in random.permutation(len(chains)).tolist():
                 begun = time.thread_time_ns()
                 recommend_encoded(bundle, user, _OPTIONS, chains[row], conditions)
                 took = (time.thread_time_ns() - begun) / 1e3

@@ -8,7 +8,7 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from recommender.metrics import (
@@ -48,6 +48,18 @@ def test_hits_and_gains_follow_their_formulas(ranks, k):
 @given(COUNTS, st.integers(1, 9))
 def test_gini_is_free_of_scale(counts, factor):
     assert gini([c * factor for c in counts]) == pytest.approx(gini(counts))
+
+
+@given(st.lists(st.integers(0, 30), min_size=2, max_size=30), st.data())
+def test_gini_falls_when_a_film_shown_more_gives_to_one_shown_less(counts, data):
+    before = np.array(counts)
+    more, less = int(before.argmax()), int(before.argmin())
+    assume(before[more] - before[less] >= 2)
+    after = before.copy()
+    given_away = data.draw(st.integers(1, int(before[more] - before[less] - 1)))
+    after[more] -= given_away
+    after[less] += given_away
+    assert gini(after) < gini(before)
 
 
 @given(COUNTS)

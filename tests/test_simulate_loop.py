@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -100,3 +101,7 @@ def test_the_command_writes_a_report_and_a_picture_and_the_page_shows_it(
     desk.world.audits.reports["loop_simulation_results"] = report
     shown = desk.text("/admin/loop-simulation")
     assert "Popularity bias: strong" in shown and "no mitigation" in shown and "mmr" in shown
+    page = desk.get("/admin/loop-simulation").text
+    linked = set(re.findall(r'href="#(def-\w+)"', page))
+    assert linked == {"def-gini", "def-coverage", "def-utility"}
+    assert linked <= set(re.findall(r'id="(def-\w+)"', page))

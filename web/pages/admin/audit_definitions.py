@@ -56,7 +56,8 @@ DEFINITIONS = (
     Definition(
         "quality_parity", "Quality parity",
         "NDCG@10 of a group of people / that of all, measured in training. Not met only "
-        "when the whole interval lies below the threshold; it never refuses a model.",
+        "when the whole interval lies below the threshold and chance is unlikely also over "
+        "all groups judged (Holm, 2.5 %); it never refuses a model.",
     ),
     Definition(
         "echo", "Popularity echo",
@@ -79,6 +80,16 @@ DEFINITIONS = (
         "new_films", "New films",
         "Hours from a film's arrival to its first showing; the median counts films that "
         "still wait (Kaplan-Meier).",
+    ),
+    Definition(
+        "genres", "Shares of genres",
+        "A showing of a film with several genres counts for each of them; so do what people "
+        "took and the films of the catalogue. The shares of all genres add up to 1.",
+    ),
+    Definition(
+        "utility", "True utility",
+        "In the simulation: how well the films that people take from their lists suit them, "
+        "by tastes that the recommender never sees; from 0 to 1.",
     ),
 )
 TITLES = {definition.name: definition.title for definition in DEFINITIONS}

@@ -8,11 +8,15 @@ from flask import Response
 
 from web.operations import Who, page
 from web.pages import frame
+from web.pages.admin.audit_definitions import DEFINITIONS
 from web.surface import Surface
 
 REPORT = "loop_simulation_results"
 CHARTED = ("no_mitigation", "cap_and_genres", "random", "oracle")
 """Four lines can be told apart; the table has all arms."""
+
+
+_DEFINED = ("gini", "coverage", "utility")
 
 
 class LoopSimulationPage:
@@ -25,7 +29,8 @@ class LoopSimulationPage:
         """The page."""
         report = self._reports.report(REPORT)
         worlds = [] if report is None else [_world(world) for world in report["worlds"]]
-        return frame.page("admin/loop_simulation.html", report=report, worlds=worlds)
+        return frame.page("admin/loop_simulation.html", report=report, worlds=worlds,
+                          definitions=[one for one in DEFINITIONS if one.name in _DEFINED])
 
 
 def _world(world: dict[str, Any]) -> dict[str, Any]:
