@@ -24,6 +24,7 @@ from recommender.models.model import (
     hyperparameter,
 )
 from recommender.ranking import NO_SOURCE, SMALLEST_DECAY, Ranked
+from recommender.top_films import top_films
 
 _ONE = np.ones(1, np.float32)
 
@@ -87,15 +88,12 @@ class AlsModel:
         scores = self.vectors @ solved.sum(axis=1)
         if factor is not None:
             scores *= factor
-        scores[excluded] = 0.0
-        if allowed is not None:
-            scores[~allowed] = 0.0
-        items = _best(scores, k)
+        items, best = top_films(scores, excluded, k, allowed)
         # Not by BLAS, whose rounding of a row depends on how many rows there are.
         parts = np.einsum("if,fn->in", self.vectors[items], solved)
         because = np.where(parts.max(axis=1, initial=0) > 0,
                            len(history.items) - 1 - parts[:, ::-1].argmax(axis=1), NO_SOURCE)
-        return Ranked(items, scores[items], because.astype(np.int32))
+        return Ranked(items, best, because.astype(np.int32))
 
     def solve(self, history: EncodedHistory) -> Float32s | None:
         """What each of the newest entries adds to the user's vector.
@@ -125,14 +123,6 @@ class AlsModel:
     def is_finite(self) -> bool:
         """Whether all numbers are finite."""
         return bool(np.isfinite(self.vectors).all() and np.isfinite(self.common).all())
-
-
-def _best(scores: Float32s, k: int) -> Int32s:
-    """The k films with the highest scores above zero; ties go to the lower index."""
-    least = np.partition(scores, -k)[-k] if k < len(scores) else scores.min(initial=0)
-    candidates = np.flatnonzero((scores >= least) & (scores > 0))
-    order = np.argsort(-scores[candidates], kind="stable")[:k]
-    return candidates[order].astype(np.int32)
 
 
 def _nothing() -> Ranked:
