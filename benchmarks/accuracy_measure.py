@@ -6,12 +6,12 @@ import pickle
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks.accuracy_data import Task
+from benchmarks.process_memory import peak_mib
 from recommender.arrays import Float64s, Int32s
 from recommender.interactions import preference_weights
 from recommender.metrics import Measured, coverage, exposures_of, gini, mean_with_interval
@@ -53,17 +53,9 @@ def measure(task: Task, name: str, overrides: Mapping[str, Any]) -> Row:
     return Row(
         mean_with_interval(recalls), mean_with_interval(gains), coverage(exposures),
         gini(exposures), fitted - start, 1000 * (ranked - fitted) / max(len(lists), 1),
-        _peak_mib(),
+        peak_mib(),
         len(pickle.dumps(model)) / (1 << 20),
     )
-
-
-def _peak_mib() -> float:
-    """Largest resident memory of this process; Linux passes `ru_maxrss` on from the parent."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) / 1024
-    raise OSError("/proc/self/status: no VmHWM")
 
 
 def rank_all(model: Model, task: Task) -> Int32s:

@@ -23,6 +23,7 @@ import numpy as np
 import scipy.sparse as sp
 from sparse_dot_topn import sp_matmul_topn
 
+from benchmarks.process_memory import peak_mib, resident_mib
 from benchmarks.simulated_interactions import simulated
 from recommender.interactions import Interactions
 from recommender.models import MODELS
@@ -72,19 +73,14 @@ def compare(events: int, rounds: int) -> dict[str, list[float]]:
     return times
 
 
-def _resident_mib(line: str) -> float:
-    status = Path("/proc/self/status").read_text()
-    return int(status.split(f"{line}:")[1].split()[0]) / 1024
-
-
 def grow(name: str, events: int) -> tuple[int, float, float, float]:
     """Entries, seconds of a fit, and memory in MiB before it and at its peak."""
     whole = simulated(events)
     MODELS[name].fit_with(simulated(10_000), {})  # compiled kernels are loaded
     Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
-    before = _resident_mib("VmRSS")
+    before = resident_mib()
     seconds = _seconds(lambda: MODELS[name].fit_with(whole, {}))
-    return len(whole.items), seconds, before, _resident_mib("VmHWM")
+    return len(whole.items), seconds, before, peak_mib()
 
 
 @click.command()

@@ -26,8 +26,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.ids import users_with_history
+from benchmarks.process_memory import resident_mib
 from benchmarks.program import ROOT, Program, send
-from benchmarks.server import resident_mib
 
 ML_1M = (
     "--user", "userID", "--item", "movieID", "--position", "position", "--type", "watch",

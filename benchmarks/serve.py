@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import prepared, server, wrk
+from benchmarks.process_memory import resident_mib
 
 LUA = Path(__file__).with_name("recommend.lua")
 
@@ -56,7 +57,7 @@ def measure(contender: Contender, users_file: Path, arguments: argparse.Namespac
                            script=script, arguments=extra)
         if load.bad_answers or load.socket_errors:
             raise RuntimeError(f"{contender.name}: {load}")
-        return load, server.resident_mib(pid)
+        return load, resident_mib(pid)
 
 
 def answer_size(environment: dict[str, str], user: str) -> int:

@@ -62,11 +62,3 @@ def _wait_ready(url: str, process: subprocess.Popen[bytes]) -> None:
 def _worker_pid(parent: int) -> int:
     children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
     return int(children[0]) if children else parent
-
-
-def resident_mib(pid: int) -> float:
-    """Resident memory of a process, MiB (Linux)."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) / 1024
-    raise RuntimeError(f"no VmRSS for {pid}")
