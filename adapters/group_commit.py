@@ -38,8 +38,7 @@ class GroupCommit(Generic[Work, Answer]):
         self._lock = threading.Lock()
         self._queue: list[_Waiter[Work, Answer]] = []
         self._waiting = 0
-        self._closed = False
-        self._closing = threading.Event()
+        self._closed = threading.Event()
         self._failure: str | None = None
         self._asleep = False
         # A bare lock as signal: a Condition costs several times as much for each caller.
@@ -56,7 +55,7 @@ class GroupCommit(Generic[Work, Answer]):
         """
         waiter: _Waiter[Work, Answer] = _Waiter(work, size)
         with self._lock:
-            if self._closed:
+            if self._closed.is_set():
                 raise StoreUnavailable("closed")
             if not self._has_room(size):
                 raise StoreUnavailable("too much waits to be written", retry_after_s=1)
@@ -73,12 +72,12 @@ class GroupCommit(Generic[Work, Answer]):
         What becomes of it shows in `failure`.
         """
         with self._lock:
-            if not self._closed and not self._queue:
+            if not self._closed.is_set() and not self._queue:
                 self._enqueue(_Waiter(work, 0))
 
     def failure(self) -> str | None:
         """Why nothing can be committed: closed, or the error of the last commit; else None."""
-        return "closed" if self._closed else self._failure
+        return "closed" if self._closed.is_set() else self._failure
 
     def waiting(self) -> int:
         """Sum of the sizes submitted and not yet answered."""
@@ -86,9 +85,8 @@ class GroupCommit(Generic[Work, Answer]):
 
     def close(self) -> None:
         """Commit what waits, then stop; `submit` raises from now on."""
-        self._closing.set()
         with self._lock:
-            self._closed = True
+            self._closed.set()
             if self._asleep:
                 self._asleep = False
                 self._wake.release()
@@ -111,11 +109,11 @@ class GroupCommit(Generic[Work, Answer]):
         batch: list[_Waiter[Work, Answer]] = []
         while True:
             if len(batch) >= GATHER_AFTER:
-                self._closing.wait(GATHER_S)
+                self._closed.wait(GATHER_S)
             with self._lock:
                 batch, self._queue = self._queue, []
                 if not batch:
-                    if self._closed:
+                    if self._closed.is_set():
                         return
                     self._asleep = True
             if batch:
