@@ -74,11 +74,8 @@ class Application(Flask):
         return func
 
     def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
-        """What finds the route of a request, its host read and checked once instead of twice.
-
-        Raises:
-            SecurityError: the Host header holds what no name of a host does.
-        """
+        """What finds the route of a request: as Flask's where neither TRUSTED_HOSTS nor SERVER_NAME
+        is set, with the host read once instead of twice."""
         if request is None:
             return super().create_url_adapter(None)
         environ = request.environ

@@ -13,7 +13,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Event
 
 import structlog
 
@@ -61,7 +60,7 @@ class OneProcessor:
     def __init__(self, processors: frozenset[int]) -> None:
         self._processors = processors
         first = read_times(processors)
-        Event().wait(_FIRST_LOOK_S)  # time.sleep refuses to under a clock that is set while it runs
+        time.sleep(_FIRST_LOOK_S)
         self._before = read_times(processors)
         busy = busy_by_others(first, self._before, None)
         self.current = min(processors, key=lambda processor: (busy[processor], processor))

@@ -15,6 +15,7 @@ from jinja2 import StrictUndefined
 from markupsafe import Markup
 from werkzeug.wrappers import Response as AnyResponse
 
+from recommender.rerank.chain import in_words
 from web.errors import ProblemError
 from web.operations import Operation, RouteTable, Who
 from web.pages import forms
@@ -185,9 +186,7 @@ def sentence(text: str) -> str:
 
 def strengths(chain: Mapping[str, float] | None) -> str:
     """Rerankers with their strengths, as people read them."""
-    if not chain:
-        return "nothing"
-    return ", ".join(f"{name.replace('_', ' ')} {strength:g}" for name, strength in chain.items())
+    return in_words(chain or {}).replace("_", " ") or "nothing"
 
 
 def number(value: float | None, digits: int = 0) -> str:
