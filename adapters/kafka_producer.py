@@ -148,6 +148,7 @@ class KafkaPublisher:
     ) -> list[tuple[int, FutureRecordMetadata]]:
         sent = []
         refused: dict[str, KafkaError] = {}
+        now_ms = time.time_ns() // 1_000_000
         for at in places:
             message = messages[at]
             topic, key = self._names.on_kafka(message.topic), message.key.encode()
@@ -158,7 +159,8 @@ class KafkaPublisher:
                 continue
             if topic not in refused:
                 try:
-                    future = producer.send(topic, message.value, key)
+                    future = producer.send(topic, message.value, key,
+                                           timestamp_ms=max(now_ms, message.made_at_ms))
                 except KafkaError as error:
                     # Nothing is known of the topic: it is not there, or not ours to see, or no
                     # broker answers. Asked once a batch: each question may take seconds.

@@ -106,7 +106,8 @@ class LogWriter:
                 for o in fresh
             ]
             rows += [
-                (f"message/{uuid.uuid4().hex}", *self._place(ends, m.topic, m.key), m.value, now_ms)
+                (f"message/{uuid.uuid4().hex}", *self._place(ends, m.topic, m.key), m.value,
+                 max(now_ms, m.made_at_ms))
                 for work in works
                 for m in work.messages
             ]

@@ -40,8 +40,8 @@ class RecordBatch:
 def read_batch(records: Sequence[Record], cluster_id: str, now_ms: int) -> RecordBatch:
     """Sort records into events and dead letters with a reason. `now_ms` is UTC.
 
-    The time bound of an event is the later of `now_ms` and the time of its record: what was put
-    on the bus before the clock was set back stays acceptable.
+    The time bound of an event is the later of `now_ms` and the time of its record: what was
+    accepted before the clock was set back stays acceptable, for its record is not dated before.
     """
     rows: list[Row] = []
     sources: list[Record] = []

@@ -83,11 +83,15 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message to publish on the bus; the partition follows from the key."""
+    """One message to publish on the bus; the partition follows from the key.
+
+    made_at_ms: its record is not dated before, even when the clock has been set back since.
+    """
 
     topic: str
     key: str
     value: bytes
+    made_at_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)

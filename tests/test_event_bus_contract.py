@@ -165,6 +165,17 @@ def test_binary_values_come_back_byte_for_byte(members: Members, bus: EventBus) 
     assert [r.value for r in read(members.joined("g", [RATINGS]), 2)] == [value, b""]
 
 
+def test_a_record_is_not_dated_before_its_message_was_made(
+    members: Members, bus: EventBus
+) -> None:
+    ahead = max(NOW_MS, time.time_ns() // 1_000_000) + 7_200_000
+    bus.publish([Message(RATINGS, "u", b"late", made_at_ms=ahead), Message(RATINGS, "u", b"now"),
+                 Message(RATINGS, "u", b"old", made_at_ms=1)])
+    late, now, old = read(members.joined("g", [RATINGS]), 3)
+    assert late.timestamp_ms == ahead
+    assert ahead > now.timestamp_ms >= NOW_MS and ahead > old.timestamp_ms >= NOW_MS
+
+
 def test_topics_not_asked_for_are_not_read(members: Members, bus: EventBus) -> None:
     bus.publish(messages("other", topic="model-metrics"))
     bus.publish(messages("mine"))

@@ -87,7 +87,7 @@ class RelayWorker:
 
     def _publish(self, batch: Sequence[Unsent]) -> set[int]:
         """Rows that the bus has acknowledged."""
-        messages = [Message(row.topic, row.key, row.value) for row in batch]
+        messages = [Message(row.topic, row.key, row.value, row.accepted_at_ms) for row in batch]
         try:
             self._bus.publish(messages)
         except PartlyPublished as error:
