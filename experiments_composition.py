@@ -19,6 +19,7 @@ from adapters.user_activity import user_activity
 from clock import now_ms
 from composition import StoreSide
 from recommender.bundle import ModelBundle
+from recommender.experiments.rollout import Rollout
 from recommender.experiments.rollout_choice import RolloutChoice
 from recommender.ports import EventBus
 from recommender.serving import RecommendOptions, recommend
@@ -93,7 +94,7 @@ def open_experiments(
     })
     events = ExperimentEvents(bus, now_ms)
     control = RolloutControl(
-        rollouts, side.allow_list, side.audit, load_model, events.decided, now_ms,
+        rollouts, side.allow_list, side.audit, load_model, _told(events, metrics), now_ms,
         lambda: secrets.token_hex(16), tuple(settings.canary_steps_percent),
         settings.ab_test_diversity)
     choice = RolloutChoice[Configured](
@@ -124,6 +125,16 @@ def open_experiments(
         rollouts, choice, SwitchEndsRollout(model_watch, rollouts, control), watch, judge, success,
         shadow, drift,
         (rollout.topic(shown), experiment_pages.topic(shown), drift_page.topic(reports)))
+
+
+def _told(events: ExperimentEvents,
+          metrics: PrometheusExperimentMetrics) -> Callable[[Rollout], None]:
+    def told(changed: Rollout) -> None:
+        events.decided(changed)
+        if changed.outcome is not None:
+            metrics.rollout_ended(changed.outcome.value)
+
+    return told
 
 
 def _configures(
