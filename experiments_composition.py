@@ -82,7 +82,7 @@ def open_experiments(
     model_watch: ModelWatch[ModelBundle],
     load_model: Callable[[ModelRecord], ServedModel[ModelBundle]],
     load_history: Callable[[str], History], reranking: Reranking,
-    retrainer: Retrainer, drift_command: tuple[str, ...],
+    retrainer: Retrainer, forget_lists: Callable[[], None], drift_command: tuple[str, ...],
 ) -> ExperimentSide:  # fmt: skip
     """All of it; nothing runs yet."""
     rollouts = SqlRollouts(side.engine)
@@ -105,7 +105,7 @@ def open_experiments(
         settings.shadow_requests_per_second, settings.shadow_queue_max, now_ms)
     watch = RolloutWatch[ModelBundle, Configured](
         rollouts, side.allow_list, control, load_model, serving, choice, _configures(reranking),
-        shadow.follow)
+        shadow.follow, forget_lists)
     window, window_ms = SqlAnswerWindow(responses.engine), settings.online_success_window_s * 1000
     judge = ExperimentJudge(
         rollouts, control, window, side.store, watch.loaded,

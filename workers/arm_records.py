@@ -74,8 +74,8 @@ class ArmRecords:
         bundle: the stable model's; its films come first among the codes.
         activity: ratings and watches of each user before; others have none.
         window_ms: within which a watch is a success.
-        arm_of: the arm that a user has since then. What another arm answered them while the
-            servers were still following the change is left out, they are not.
+        arm_of: the arm that a user has since then. While the servers are still following the
+            change, what another arm answered a user is left out, the user is not.
     """
 
     def __init__(self, window: AnswerWindow, store: EventStore, since_ms: int,
@@ -86,6 +86,7 @@ class ArmRecords:
         self._arms = arms
         self._window_ms = window_ms
         self._followed_ms = since_ms + FOLLOW_MS
+        self._begun = False
         self._arm_of = arm_of
         self._activity = activity
         self._traits = film_traits(bundle)
@@ -149,9 +150,8 @@ class ArmRecords:
             np.hstack((genres, np.zeros((len(genres), more), np.bool_))))
 
     def _take(self, found: list[GivenAnswer]) -> None:
-        wanted = [answer for answer in found if answer.variant in self._arms and (
-            answer.timestamp_ms >= self._followed_ms
-            or answer.variant == self._arm_of(answer.user_id))]
+        wanted = [answer for answer in found if answer.variant in self._arms
+                  and self._counts(answer)]
         missing = {answer.text_digest for answer in wanted} - self._texts.keys()
         for digest, films in self._window.shown(missing).items():
             self._texts[digest] = [self._films.of(film) for film in films[:LIST_MAX]]
@@ -165,6 +165,13 @@ class ArmRecords:
             self._answers.append((user, answer.timestamp_ms, arm, answer_failed(answer.status),
                                   answer.latency_us, self._group(answer.user_id)))
             self._lists.append(self._texts.get(answer.text_digest, []))
+
+    def _counts(self, answer: GivenAnswer) -> bool:
+        if answer.timestamp_ms >= self._followed_ms:
+            return True
+        # Before the first of the candidate (the last arm) no server follows.
+        self._begun |= answer.variant == self._arms[-1]
+        return self._begun and answer.variant == self._arm_of(answer.user_id)
 
     def _group(self, user_id: str) -> int:
         return GROUPS.index(activity_group(self._activity.get(user_id, 0)))

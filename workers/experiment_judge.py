@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from threading import Lock
+from typing import Any
 
 import structlog
 
@@ -128,7 +129,7 @@ class ExperimentJudge:
     def _report(self, rollout: Rollout, records: ArmRecords, model: ServedModel[ModelBundle],
                 now_ms: int) -> None:
         a, b = (self._arm(rollout, records, arm, now_ms) for arm in (STABLE_ARM, CANDIDATE_ARM))
-        report = {
+        report: dict[str, Any] = {
             "schema_version": SCHEMA_VERSION, "experiment": rollout.name,
             "generated_at": instant(now_ms), "data_snapshot_id": model.data_snapshot_id,
             "model_version": rollout.stable,
