@@ -17,7 +17,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-input --req
 
 .PHONY: help run install install-extra install-dev check lint types layers test lock bench-serve bench-events \
 	bench-durability bench-kafka faults bench-first-run bench-while-training bench-import bench-pages \
-	bench-experiments bench-canary bench-drift bench-swaps screenshots accuracy docs clean
+	bench-experiments bench-canary bench-rollback bench-drift bench-swaps screenshots accuracy docs clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -88,6 +88,9 @@ bench-experiments: $(RUN_READY) ## Error rates and power of the tests of experim
 
 bench-canary: $(RUN_READY) ## What a canary rolls back and what it does not, simulated
 	$(BIN)/python -m benchmarks.canary $(ARGS)
+
+bench-rollback: $(RUN_READY) ## Seconds until a bad canary answers nobody, in the real program
+	$(BIN)/python -m benchmarks.rollback $(ARGS)
 
 bench-drift: $(RUN_READY) ## False alarms of the drift tests and what they find, simulated
 	$(BIN)/python -m benchmarks.drift $(ARGS)

@@ -198,6 +198,8 @@ def _open(settings: Settings) -> _Parts:
     responses, watch = open_response_log(settings), _model_watch(settings, side, state, telemetry)
     dropped = DroppedAnswers(responses.dropped, 1000 * settings.audit_window_s)
     reranking = reranking_of(settings, now_ms)
+    kept: KeptUsers[EncodedUser, EncodedAnswer] = KeptUsers(
+        load, settings.kept_users_max, newest_version if settings.replicas > 1 else None)
     retrainer = Retrainer(_child("train", "--json"), settings.training_timeout_s, telemetry,
                           side.audit, now_ms)
     return _Parts(
@@ -207,10 +209,10 @@ def _open(settings: Settings) -> _Parts:
         retrainer,
         SnapshotJob(_child("snapshot", "--json"), settings.training_timeout_s),
         AuditJob(_child("audit", "--json"), settings.audit_timeout_s, dropped, telemetry, now_ms),
-        KeptUsers(load, settings.kept_users_max, newest_version if settings.replicas > 1 else None),
-        load, cards, reranking,
+        kept, load, cards, reranking,
         open_experiments(settings, side, events.bus, responses, telemetry, state, watch,
-                         _loader(settings), load, reranking, retrainer, _child("drift", "--json")),
+                         _loader(settings), load, reranking, retrainer, kept.forget_all,
+                         _child("drift", "--json")),
     )
 
 

@@ -19,6 +19,7 @@ from adapters.user_activity import user_activity
 from clock import now_ms
 from composition import StoreSide
 from recommender.bundle import ModelBundle
+from recommender.experiments.rollout import Rollout
 from recommender.experiments.rollout_choice import RolloutChoice
 from recommender.ports import EventBus
 from recommender.serving import RecommendOptions, recommend
@@ -81,7 +82,7 @@ def open_experiments(
     model_watch: ModelWatch[ModelBundle],
     load_model: Callable[[ModelRecord], ServedModel[ModelBundle]],
     load_history: Callable[[str], History], reranking: Reranking,
-    retrainer: Retrainer, drift_command: tuple[str, ...],
+    retrainer: Retrainer, forget_lists: Callable[[], None], drift_command: tuple[str, ...],
 ) -> ExperimentSide:  # fmt: skip
     """All of it; nothing runs yet."""
     rollouts = SqlRollouts(side.engine)
@@ -93,7 +94,7 @@ def open_experiments(
     })
     events = ExperimentEvents(bus, now_ms)
     control = RolloutControl(
-        rollouts, side.allow_list, side.audit, load_model, events.decided, now_ms,
+        rollouts, side.allow_list, side.audit, load_model, _told(events, metrics), now_ms,
         lambda: secrets.token_hex(16), tuple(settings.canary_steps_percent),
         settings.ab_test_diversity)
     choice = RolloutChoice[Configured](
@@ -104,7 +105,7 @@ def open_experiments(
         settings.shadow_requests_per_second, settings.shadow_queue_max, now_ms)
     watch = RolloutWatch[ModelBundle, Configured](
         rollouts, side.allow_list, control, load_model, serving, choice, _configures(reranking),
-        shadow.follow)
+        shadow.follow, forget_lists)
     window, window_ms = SqlAnswerWindow(responses.engine), settings.online_success_window_s * 1000
     judge = ExperimentJudge(
         rollouts, control, window, side.store, watch.loaded,
@@ -124,6 +125,16 @@ def open_experiments(
         rollouts, choice, SwitchEndsRollout(model_watch, rollouts, control), watch, judge, success,
         shadow, drift,
         (rollout.topic(shown), experiment_pages.topic(shown), drift_page.topic(reports)))
+
+
+def _told(events: ExperimentEvents,
+          metrics: PrometheusExperimentMetrics) -> Callable[[Rollout], None]:
+    def told(changed: Rollout) -> None:
+        events.decided(changed)
+        if changed.outcome is not None:
+            metrics.rollout_ended(changed.outcome.value)
+
+    return told
 
 
 def _configures(

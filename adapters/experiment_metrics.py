@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from recommender.experiments.rollout import Rollout
+from recommender.experiments.rollout import Rollout, RolloutEnd
 
 
 class PrometheusExperimentMetrics:
@@ -18,6 +18,12 @@ class PrometheusExperimentMetrics:
             ("strategy", "name", "candidate"), registry=registry)
         self._ended = Counter(
             "reco_rollouts_ended_total", "Rollouts ended", ("outcome",), registry=registry)
+        for outcome in RolloutEnd:
+            # A counter that begins at 1 has not increased for Prometheus.
+            self._ended.labels(outcome.value)
+        self._arms = Gauge(
+            "reco_rollout_arm", "Means of the arms of the running rollout since its step began",
+            ("variant", "metric"), registry=registry)
         self._success = Gauge(
             "reco_online_success_ratio", "Answers of which a film was watched within the window",
             ("model_version",), registry=registry)
@@ -37,6 +43,13 @@ class PrometheusExperimentMetrics:
     def rollout_ended(self, outcome: str) -> None:
         """As `ports.ExperimentMetrics.rollout_ended`."""
         self._ended.labels(outcome).inc()
+
+    def arms(self, means: Mapping[str, Mapping[str, float]]) -> None:
+        """As `ports.ExperimentMetrics.arms`."""
+        self._arms.clear()
+        for variant, metrics in means.items():
+            for metric, mean in metrics.items():
+                self._arms.labels(variant, metric).set(mean)
 
     def online_success(self, ratios: Mapping[str, float]) -> None:
         """As `ports.ExperimentMetrics.online_success`."""

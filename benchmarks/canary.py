@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from recommender.arrays import Float64s, Int64s
 from recommender.experiments.canary import (
     ALPHA,
     STEPS,
@@ -37,6 +38,7 @@ class Candidate:
     slower: float = 1.0
     failing: float = 0.0
     collapsed: bool = False
+    narrowed: bool = False
     success: float = 1.0
     success_of_one_group: float = 1.0
     within: int = 20_000
@@ -47,6 +49,7 @@ REGRESSIONS = (
     Candidate("answers three times as slow", slower=3.0, within=2_000, needed=50),
     Candidate("5 % of answers fail", failing=0.05, within=2_000, needed=50),
     Candidate("everybody gets the ten most popular", collapsed=True, within=2_000, needed=50),
+    Candidate("two thirds of the films outside the head are shown to nobody", narrowed=True),
     Candidate("success -20 % in one of three groups", success_of_one_group=0.8),
     Candidate("success -10 %", success=0.9),
 )
@@ -59,10 +62,13 @@ class World:
     def __init__(self, seed: int, base_success: float) -> None:
         rng = np.random.default_rng(seed)
         weights = -0.6 * np.log(np.arange(1, FILMS + 1))
-        noise = rng.gumbel(size=(POOL, FILMS)) + weights
-        self.lists = np.argsort(-noise, axis=1)[:, :SHOWN].astype(np.int64)
+        self.lists = _drawn(rng, weights)
         genres = rng.random((GENRES, FILMS)) < 0.2
         self.films = FilmTraits(np.arange(FILMS) < FILMS // 10, genres)
+        # Every third film of the tail takes the place of its neighbours: head and tail keep theirs.
+        kept = self.films.head | (np.arange(FILMS) % 3 == 0)
+        self.narrow = _drawn(rng, np.where(
+            kept, weights + np.where(self.films.head, 0.0, np.log(3.0)), -np.inf))
         self.base_success = base_success
 
     def requests(self, rng: np.random.Generator, n: int, of: Candidate) -> AnswerRows:
@@ -73,12 +79,18 @@ class World:
         failed = rng.random(n) < np.maximum(of.failing, 0.0005)
         success = (rng.random(n) < rate).astype(np.float64)
         success[failed] = np.nan
-        lists = self.lists[rng.integers(0, POOL, n)]
+        lists = (self.narrow if of.narrowed else self.lists)[rng.integers(0, POOL, n)]
         if of.collapsed:
             lists = np.broadcast_to(np.arange(SHOWN, dtype=np.int64), lists.shape)
         lists = np.where(failed[:, None], -1, lists)
         latency = rng.lognormal(np.log(3_000.0), 0.7, n) * of.slower
         return AnswerRows(np.arange(n, dtype=np.int64), failed, latency, success, groups, lists)
+
+
+def _drawn(rng: np.random.Generator, weights: Float64s) -> Int64s:
+    """Lists of films without replacement (Gumbel), int64 of shape (POOL, SHOWN)."""
+    noise = rng.gumbel(size=(POOL, FILMS)) + weights
+    return np.argsort(-noise, axis=1)[:, :SHOWN].astype(np.int64)
 
 
 @dataclass(frozen=True, slots=True)

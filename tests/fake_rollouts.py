@@ -72,6 +72,7 @@ class InMemoryExperimentMetrics:
     def __init__(self) -> None:
         self.running: Rollout | None = None
         self.ended: list[str] = []
+        self.means: dict[str, dict[str, float]] = {}
         self.success: dict[str, float] = {}
         self.shadowed = (0, 0, 0)
         self.drifted: dict[str, float] = {}
@@ -81,6 +82,9 @@ class InMemoryExperimentMetrics:
 
     def rollout_ended(self, outcome: str) -> None:
         self.ended.append(outcome)
+
+    def arms(self, means: Mapping[str, Mapping[str, float]]) -> None:
+        self.means = {variant: dict(of) for variant, of in means.items()}
 
     def online_success(self, ratios: Mapping[str, float]) -> None:
         self.success = dict(ratios)

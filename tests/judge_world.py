@@ -11,7 +11,6 @@ import orjson
 from adapters.answer_window import SqlAnswerWindow
 from adapters.response_log import SqlResponseLog
 from recommender.answer_text import AnswerText
-from recommender.experiments.assignment import arm_at, position
 from recommender.experiments.rollout import Rollout, RolloutChange, Strategy
 from recommender.request_id import request_id
 from recommender.serving_state import ServedModel
@@ -23,6 +22,7 @@ from tests.fake_rollouts import InMemoryExperimentMetrics, InMemoryReports, InMe
 from tests.fakes import InMemoryEventStore, event_frame
 from tests.recommend_site import trained
 from tests.web_world import Clock
+from workers.arm_records import FOLLOW_MS
 from workers.experiment_events import ExperimentEvents
 from workers.experiment_judge import ExperimentJudge, JudgeOptions
 from workers.online_success import OnlineSuccess
@@ -48,7 +48,7 @@ class JudgeWorld:
         self.events = ExperimentEvents(self.topics, self.clock)  # type: ignore[arg-type]
         self.metrics, self.reports = InMemoryExperimentMetrics(), InMemoryReports()
         self.control = RolloutControl(
-            self.rollouts, self.allow_list, self.audit, lambda record: None, self.events.decided,
+            self.rollouts, self.allow_list, self.audit, lambda record: None, self._told,
             self.clock, lambda: "salt", diversity=0.3)
         for version_id in (STABLE, CANDIDATE):
             self.allow_list.register(version_id, "knn", ModelStatus.AVAILABLE, "0" * 64, 1)
@@ -67,6 +67,11 @@ class JudgeWorld:
     def close(self) -> None:
         self.log.close()
 
+    def _told(self, changed: Rollout) -> None:
+        self.events.decided(changed)
+        if changed.outcome is not None:
+            self.metrics.rollout_ended(changed.outcome.value)
+
     def model(self, version_id: str) -> ServedModel[Any]:
         return ServedModel("knn", 1, version_id, "0123abc", "sha256:9f", 1, self.bundle)
 
@@ -74,20 +79,20 @@ class JudgeWorld:
         begun = self.control.update(
             RolloutChange(strategy, CANDIDATE, percentage, name="x"), "key:1")
         assert begun is not None
+        self.clock.now_ms += FOLLOW_MS
         return begun
 
     def ask(self, users: int, success: dict[str, float] | None = None,
             latency: dict[str, float] | None = None, failing: dict[str, float] | None = None,
-            arm: str | None = None, narrow: str = "") -> None:
-        """New users ask once each over a minute; some watch a film of their list."""
+            arm: str | None = None, narrow: str = "", over_ms: int = 60_000) -> None:
+        """New users ask once each over so long; some watch a film of their list."""
         rollout = self.rollouts.current()
         watched = []
         for _ in range(users):
             self._asked += 1
-            self.clock.now_ms += 60_000 // users
+            self.clock.now_ms += over_ms // users
             user = f"user-{self._asked}"
-            variant = arm or (arm_at(position(rollout.salt, rollout.name, user), rollout.arms)
-                              if rollout else "A")
+            variant = arm or (rollout.arm_of(user) if rollout else "A")
             fails = self._rng.random() < (failing or {}).get(variant, 0.0)
             items = self._list(narrow == variant)
             body = {"recommendations": [] if fails else [{"item_id": i} for i in items]}

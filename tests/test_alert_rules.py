@@ -11,23 +11,24 @@ import pytest
 import yaml
 from prometheus_client.metrics import MetricWrapperBase
 
+from adapters.experiment_metrics import PrometheusExperimentMetrics
 from adapters.telemetry import PrometheusTelemetry
 from recommender.audit.verdicts import AuditPolicy
 
 ROOT = Path(__file__).parent.parent
-RULES = ROOT / "ops" / "prometheus" / "audits.rules.yml"
-TESTS = RULES.with_name("audits.test.yml")
+RULES = sorted((ROOT / "ops" / "prometheus").glob("*.rules.yml"))
 _SELECTOR = re.compile(r"(reco_\w+)(?:{([^}]*)})?")
 _LABEL = re.compile(r"(\w+)\s*(?:=~|!=|!~|=)")
 
 
 def rules() -> list[dict[str, Any]]:
-    groups = yaml.safe_load(RULES.read_text())["groups"]
-    return [rule for group in groups for rule in group["rules"]]
+    return [rule for file in RULES for group in yaml.safe_load(file.read_text())["groups"]
+            for rule in group["rules"]]
 
 
 def labels_by_name() -> dict[str, set[str]]:
     telemetry = PrometheusTelemetry(lambda: 0)
+    PrometheusExperimentMetrics(telemetry.registry)
     found = {}
     for family, names in telemetry.registry._collector_to_names.items():
         labels = family._labelnames if isinstance(family, MetricWrapperBase) else ()
@@ -63,8 +64,10 @@ def test_the_critical_rule_is_for_what_the_gate_enforces_and_the_target_is_the_p
 
 
 @pytest.mark.needs_tool("promtool")
-def test_promtool_takes_the_rules_and_their_tests_hold() -> None:
-    for command in (["check", "rules", RULES.name], ["test", "rules", TESTS.name]):
-        done = subprocess.run(["promtool", *command], cwd=RULES.parent, capture_output=True,
+@pytest.mark.parametrize("file", RULES, ids=lambda file: file.name)
+def test_promtool_takes_the_rules_and_their_tests_hold(file: Path) -> None:
+    tests = file.name.replace(".rules.", ".test.")
+    for command in (["check", "rules", file.name], ["test", "rules", tests]):
+        done = subprocess.run(["promtool", *command], cwd=file.parent, capture_output=True,
                               text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr

@@ -14,7 +14,7 @@ from recommender.experiments.rollout import RolloutEnd, Strategy
 from recommender.types import Event, EventType, ModelStatus
 from tests.fakes import event_frame
 from tests.judge_world import CANDIDATE, STABLE, WINDOW_MS, JudgeWorld
-from workers.arm_records import first_sequence_since
+from workers.arm_records import FOLLOW_MS, first_sequence_since
 
 CLOSED_MS = WINDOW_MS + 120_000
 SCHEMA = Path(__file__).parent.parent / "schemas" / "ab-test-events.avsc"
@@ -48,6 +48,20 @@ def test_a_bad_canary_is_taken_back_at_the_next_look(world: JudgeWorld, wrong: s
     candidate = world.allow_list.find(CANDIDATE)
     assert candidate is not None and candidate.status is ModelStatus.AVAILABLE
     assert "rolled_back" in str(candidate.reason)
+
+
+def test_the_means_of_both_arms_are_gauges_while_it_runs(world: JudgeWorld) -> None:
+    world.begin(Strategy.CANARY, 25.0)
+    world.ask(3_000)
+    world.look_after(5_000)
+    assert {"coverage", "exposure_gini", "tail_share", "error_rate"} <= (
+        world.metrics.means["A"].keys() & world.metrics.means["B"].keys())
+    assert 0 < world.metrics.means["B"]["exposure_gini"] < 1
+    running = world.rollouts.current()
+    assert running is not None
+    world.control.end(running, RolloutEnd.STOPPED, "key:1", "enough")
+    world.look_after(5_000)
+    assert world.metrics.means == {} and world.metrics.ended == ["stopped"]
 
 
 def test_less_success_is_seen_when_the_windows_have_closed(world: JudgeWorld) -> None:
@@ -105,6 +119,21 @@ def test_users_of_two_arms_are_left_out(world: JudgeWorld) -> None:
     assert report is not None
     assert report["users_in_both_arms_left_out"] == 10
     assert [arm["users"] for arm in report["arms"]] == [90, 0]
+
+
+def test_what_is_answered_before_the_servers_follow_costs_nobody_their_arm(
+        world: JudgeWorld) -> None:
+    world.begin(Strategy.AB_TEST)
+    world.clock.now_ms -= FOLLOW_MS - 1
+    world.ask(100, arm="A", over_ms=FOLLOW_MS - 2)
+    world._asked = 0
+    world.clock.now_ms += 1
+    world.ask(100)
+    world.look_after(5_000)
+    report = world.reports.read("ab_test_results")
+    assert report is not None and report["users_in_both_arms_left_out"] == 0
+    assert sum(arm["users"] for arm in report["arms"]) == 100
+    assert not report["sample_ratio"]["blocks"]
 
 
 def test_an_ab_test_is_reported_with_its_sentence(world: JudgeWorld) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from benchmarks.demo import Demo, make_demo
+from benchmarks.rollback import ALLOWED_S, seconds_to_roll_back
 from benchmarks.swaps import swap_under_load
 from commands.replay_request import asked_options
 from composition import open_store
@@ -28,8 +29,9 @@ USERS = [f"u{n}" for n in range(1, 61)]
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     folder = tmp_path_factory.mktemp("rollouts")
-    made = make_demo(folder, WorldSpec(seed=3, n_movies=150, n_users=80, n_events=4_000),
-                     canary_judging_interval_s="1", outputs_folder=str(folder / "outputs"),
+    made = make_demo(folder, WorldSpec(seed=3, n_movies=150, n_users=300, n_events=12_000),
+                     canary_judging_interval_s="1", canary_users_min="10",
+                     outputs_folder=str(folder / "outputs"),
                      ab_test_results_file=str(folder / "ab_test_results.json"))
     made.program.start(110.0)
     yield made
@@ -103,6 +105,8 @@ def test_a_diversity_boost_is_an_arm_of_the_same_model(demo: Demo,
 def test_a_shadow_answers_nobody_and_is_compared(demo: Demo, versions: tuple[str, str]) -> None:
     ask(demo, "POST", f"/rollout/update?strategy=shadow&canary_version={versions[1]}")
 
+    soon(lambda: {variant for variant, _ in arms(demo).values()} == {"A"}, 30)
+
     def scored() -> bool:
         assert set(arms(demo).values()) == {("A", versions[0])}
         return bool(ask(demo, "GET", "/rollout/status")["results"].get("scored"))
@@ -111,6 +115,17 @@ def test_a_shadow_answers_nobody_and_is_compared(demo: Demo, versions: tuple[str
     results = ask(demo, "GET", "/rollout/status")["results"]
     assert 0 <= results["overlap"] <= 1 and results["failed"] == 0
     ask(demo, "POST", "/rollout/update?strategy=fixed")
+
+
+@pytest.mark.timeout(300)
+def test_a_bad_canary_answers_nobody_after_one_judging_interval_and_five_seconds(
+        demo: Demo) -> None:
+    everybody = [f"u{n}" for n in range(1, 301)]
+    assert seconds_to_roll_back(demo, everybody, 60.0) <= 1.0 + ALLOWED_S
+    ended = ask(demo, "GET", "/experiments")["experiments"][0]
+    assert "exposure_concentration is worse by" in ended["reason"]
+    assert "log_latency" not in ended["reason"]
+    assert demo.program.metric("reco_rollouts_ended_total", outcome="rolled_back") == 1
 
 
 @pytest.mark.timeout(300)

@@ -65,6 +65,7 @@ def test_an_ab_test_without_a_candidate_compares_diversity(world: ExperimentWorl
     (f"strategy=canary&canary_version={REFUSED}", 409, None),
     (f"strategy=shadow&canary_version={BROKEN}", 409, None),
     (f"strategy=ab_test&name={'n' * 65}", 422, "name"),
+    (f"strategy=canary&canary_version={CANDIDATE}&percentage=1", 422, "percentage"),
 ])
 def test_what_cannot_be_rolled_out_is_refused_and_changes_nothing(
         world: ExperimentWorld, query: str, status: int, field: str | None) -> None:
@@ -139,6 +140,26 @@ def test_online_success_is_in_the_status(world: ExperimentWorld) -> None:
     world.reports.write("online_success", {"versions": versions})
     status = world.client.get("/rollout/status", headers=world.key(Role.ADMIN)).json
     assert status["strategy"] == "fixed" and status["online_success"] == versions
+
+
+@pytest.mark.parametrize(("field", "value"), [("canary_percentage", True), ("diversity", False),
+                                              ("percentage", 1)])
+def test_a_wrong_field_of_the_json_is_named_and_changes_nothing(
+        world: ExperimentWorld, field: str, value: object) -> None:
+    answer = world.client.post("/rollout/update", headers=world.key(Role.ADMIN), json={
+        "strategy": "canary", "canary_version": CANDIDATE, field: value})
+    assert answer.status_code == 422
+    assert [error["field"] for error in answer.get_json()["errors"]] == [field]
+    assert world.rollouts.current() is None
+
+
+def test_json_may_name_the_candidate_by_its_integer_version(world: ExperimentWorld) -> None:
+    record = world.allow_list.find(CANDIDATE)
+    assert record is not None
+    answer = world.client.post("/rollout/update", headers=world.key(Role.ADMIN), json={
+        "strategy": "canary", "canary_version": record.version})
+    assert answer.status_code == 200
+    assert answer.get_json()["rollout"]["canary_version"] == CANDIDATE
 
 
 @pytest.mark.parametrize("path", ["/rollout/status", "/experiments", "/experiments/one"])

@@ -37,6 +37,7 @@ class WatchWorld:
         self.serving: ServingState[Any] = ServingState(served_model(record))
         self.loaded: list[str] = []
         self.broken: set[str] = set()
+        self.forgotten = 0
         self.shadowed: list[tuple[str, str | None]] = []
         self.control = RolloutControl(
             self.rollouts, self.allow_list, self.audit, lambda record: None, lambda rollout: None,
@@ -45,7 +46,7 @@ class WatchWorld:
         self.watch = RolloutWatch[Any, Configured](
             self.rollouts, self.allow_list, self.control, self._load, self.serving, self.choice,
             lambda served, arm, diversity: ServingConfiguration(served, variant=arm),
-            self._shadow)
+            self._shadow, self._forget)
 
     def begin(self, strategy: Strategy, percentage: float | None = None) -> Rollout:
         begun = self.control.update(RolloutChange(strategy, CANDIDATE, percentage), "key:1")
@@ -61,6 +62,9 @@ class WatchWorld:
             raise ModelRefused(record.version_id, "hash", "not the bytes that were signed")
         self.loaded.append(record.version_id)
         return served_model(record)
+
+    def _forget(self) -> None:
+        self.forgotten += 1
 
     def _shadow(self, rollout: Rollout, candidate: Configured | None) -> None:
         version = None if candidate is None else candidate.served.version_id
@@ -90,6 +94,16 @@ def test_another_percentage_loads_nothing_anew(world: WatchWorld) -> None:
     world.watch.check()
     after = {u for u in USERS if (c := world.choice(u)) and c.variant == "B"}
     assert world.loaded == [CANDIDATE] and before < after
+
+
+def test_each_division_of_users_begins_without_kept_lists(world: WatchWorld) -> None:
+    world.begin(Strategy.CANARY, 5.0)
+    world.watch.check()
+    world.watch.check()
+    assert world.forgotten == 1
+    world.begin(Strategy.CANARY, 50.0)
+    world.watch.check()
+    assert world.forgotten == 2
 
 
 def test_the_end_gives_everybody_the_serving_model(world: WatchWorld) -> None:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Protocol
 
 from flask import Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
 from recommender.errors import InvalidField, NotFound
 from recommender.experiments.rollout import Rollout, RolloutChange, Strategy
@@ -45,18 +46,32 @@ class Experiments:
     reports: ExperimentReports
 
 
+def _decimal(value: object) -> object:
+    return str(value) if type(value) is int else value
+
+
+def _no_bool(value: object) -> object:
+    if isinstance(value, bool):
+        raise PydanticCustomError("number", "must be a number")
+    return value
+
+
 class RolloutRequest(BaseModel):
-    """What is to run; by query or by JSON."""
+    """What is to run; by query or by JSON. A name that is none of these is refused: a percentage
+    written wrong must not begin a rollout at another one."""
+
+    model_config = ConfigDict(extra="forbid")
 
     strategy: Strategy = Field(description="fixed ends what runs: the stable model serves all")
-    canary_version: Annotated[str, Field(pattern=ID_PATTERN)] | None = Field(
+    canary_version: Annotated[
+        str, BeforeValidator(_decimal), Field(pattern=ID_PATTERN)] | None = Field(
         default=None, description="the candidate: version id, integer version or model name; an "
         "A/B test without one compares the serving model with its own diversity boost")
-    canary_percentage: float | None = Field(
+    canary_percentage: Annotated[float, BeforeValidator(_no_bool)] | None = Field(
         default=None, gt=0, le=100, allow_inf_nan=False,
         description="users who get the candidate; default: the first step of a canary, half of "
         "them in an A/B test, all requests in shadow")
-    diversity: float | None = Field(
+    diversity: Annotated[float, BeforeValidator(_no_bool)] | None = Field(
         default=None, ge=0, le=1, allow_inf_nan=False,
         description="strength of the diversity boost of the candidate's arm")
     name: str | None = Field(default=None, pattern=EXPERIMENT_NAME,
@@ -129,10 +144,14 @@ def rollout_request(request: ApiRequest) -> RolloutRequest:
     """From the query or, when there is a body, from its JSON.
 
     Raises:
-        InvalidField: both are given.
+        InvalidField: both are given, or the query has a name that is no parameter.
         MalformedJson, ProblemError, pydantic.ValidationError: not acceptable.
     """
     if not request.content_length and "Transfer-Encoding" not in request.headers:
+        unknown = next((name for name in request.args if name not in RolloutRequest.model_fields),
+                       None)
+        if unknown is not None:
+            raise InvalidField(unknown, "is no parameter of this call")
         return query_parameters(RolloutRequest, request)
     if request.args:
         raise InvalidField(next(iter(request.args)), "is in the query, and there is a body too")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,6 +29,8 @@ SETTLED_MS = 2_000
 """Answers younger than this may still be on their way to the log."""
 LATE_MS = 60_000
 """So much later than its window ends a watch may still be on its way to the store."""
+FOLLOW_MS = 10_000
+"""For so long after a change answers may still come from the division before it."""
 LIST_MAX = 20
 """Places of a list that count."""
 
@@ -72,15 +74,20 @@ class ArmRecords:
         bundle: the stable model's; its films come first among the codes.
         activity: ratings and watches of each user before; others have none.
         window_ms: within which a watch is a success.
+        arm_of: the arm that a user has since then. While the servers are still following the
+            change, what another arm answered a user is left out, the user is not.
     """
 
     def __init__(self, window: AnswerWindow, store: EventStore, since_ms: int,
                  arms: tuple[str, ...], bundle: ModelBundle, activity: Mapping[str, int],
-                 window_ms: int) -> None:
+                 window_ms: int, arm_of: Callable[[str], str]) -> None:
         self._window = window
         self._store = store
         self._arms = arms
         self._window_ms = window_ms
+        self._followed_ms = since_ms + FOLLOW_MS
+        self._begun = False
+        self._arm_of = arm_of
         self._activity = activity
         self._traits = film_traits(bundle)
         self._films = _Codes(dict(bundle.index))
@@ -143,7 +150,8 @@ class ArmRecords:
             np.hstack((genres, np.zeros((len(genres), more), np.bool_))))
 
     def _take(self, found: list[GivenAnswer]) -> None:
-        wanted = [answer for answer in found if answer.variant in self._arms]
+        wanted = [answer for answer in found if answer.variant in self._arms
+                  and self._counts(answer)]
         missing = {answer.text_digest for answer in wanted} - self._texts.keys()
         for digest, films in self._window.shown(missing).items():
             self._texts[digest] = [self._films.of(film) for film in films[:LIST_MAX]]
@@ -157,6 +165,13 @@ class ArmRecords:
             self._answers.append((user, answer.timestamp_ms, arm, answer_failed(answer.status),
                                   answer.latency_us, self._group(answer.user_id)))
             self._lists.append(self._texts.get(answer.text_digest, []))
+
+    def _counts(self, answer: GivenAnswer) -> bool:
+        if answer.timestamp_ms >= self._followed_ms:
+            return True
+        # Before the first of the candidate (the last arm) no server follows.
+        self._begun |= answer.variant == self._arms[-1]
+        return self._begun and answer.variant == self._arm_of(answer.user_id)
 
     def _group(self, user_id: str) -> int:
         return GROUPS.index(activity_group(self._activity.get(user_id, 0)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from threading import Lock
+from typing import Any
 
 import structlog
 
@@ -95,6 +96,7 @@ class ExperimentJudge:
                 self._look(rollout)
             else:
                 self._records = None
+                self._metrics.arms({})
             self._metrics.rollout(self._rollouts.current())
             self._events.publish()
 
@@ -119,7 +121,7 @@ class ExperimentJudge:
             # Groups are those of before the step: an arm must not move its users to another.
             self._records = step, ArmRecords(
                 self._window, self._store, rollout.step_since_ms, (STABLE_ARM, CANDIDATE_ARM),
-                bundle, self._activity(), self._options.window_ms)
+                bundle, self._activity(), self._options.window_ms, rollout.arm_of)
         return self._records[1]
 
     # --- A/B test
@@ -127,7 +129,7 @@ class ExperimentJudge:
     def _report(self, rollout: Rollout, records: ArmRecords, model: ServedModel[ModelBundle],
                 now_ms: int) -> None:
         a, b = (self._arm(rollout, records, arm, now_ms) for arm in (STABLE_ARM, CANDIDATE_ARM))
-        report = {
+        report: dict[str, Any] = {
             "schema_version": SCHEMA_VERSION, "experiment": rollout.name,
             "generated_at": instant(now_ms), "data_snapshot_id": model.data_snapshot_id,
             "model_version": rollout.stable,
@@ -135,6 +137,10 @@ class ExperimentJudge:
                        "watched_within_s": self._options.window_ms // 1000},
             "users_in_both_arms_left_out": records.crossed,
         } | experiment_report(a, b, records.films(), self._options.relative_effect)
+        self._metrics.arms({
+            arm: {name: found[key] for name, found in report["further"].items()
+                  if found[key] is not None}
+            for arm, key in ((STABLE_ARM, "a"), (CANDIDATE_ARM, "b"))})
         self._rollouts.note_results(rollout.name, report)
         self._reports.write(AB_TEST_RESULTS, report)
 
@@ -154,8 +160,11 @@ class ExperimentJudge:
         users = [len(set(of.users.tolist())) for of in rows.values()]
         share = rollout.candidate_percentage
         ratio = sample_ratio(users, (100.0 - share, share))
+        sums = {arm: canary_sums(of, films) for arm, of in rows.items()}
+        self._metrics.arms({arm: {name: one.mean for name, one in of.items()
+                                  if one.mean is not None} for arm, of in sums.items()})
         decision = decide(
-            canary_sums(rows[STABLE_ARM], films), canary_sums(rows[CANDIDATE_ARM], films),
+            sums[STABLE_ARM], sums[CANDIDATE_ARM],
             judged_steps(rollout.steps), self._options.alpha, users_min=self._options.users_min)
         if ratio.blocks and decision.act is Act.PROMOTE:
             decision = CanaryDecision(
@@ -183,7 +192,6 @@ class ExperimentJudge:
             _log.error("canary_rolled_back", name=rollout.name, candidate=rollout.candidate,
                        reason=decision.reason)
             self._control.end(rollout, RolloutEnd.ROLLED_BACK, ACTOR, decision.reason)
-            self._metrics.rollout_ended(RolloutEnd.ROLLED_BACK.value)
             return
         following = step_after(rollout.percentage, rollout.steps)
         if following is not None and following < 100.0:
@@ -197,6 +205,4 @@ class ExperimentJudge:
             # It may not be loaded any more: going on with it would fail at the next start.
             _log.error("canary_not_promoted", name=rollout.name, reason=str(error))
             self._control.end(rollout, RolloutEnd.ROLLED_BACK, ACTOR, str(error))
-            self._metrics.rollout_ended(RolloutEnd.ROLLED_BACK.value)
             return
-        self._metrics.rollout_ended(RolloutEnd.PROMOTED.value)

@@ -37,6 +37,8 @@ class RolloutWatch(Generic[Bundle, Configuration]):
         configure: the configuration of a model, its arm and the diversity of the arm.
         shadowed: told which configuration is asked behind, and which part of the requests; None
             for none.
+        forget_lists: drops the lists that are kept. Those of the stable model would be answered at
+            once where the candidate's have to be made, and the candidate would seem the slower.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class RolloutWatch(Generic[Bundle, Configuration]):
         choice: RolloutChoice[Configuration],
         configure: Callable[[ServedModel[Bundle], str, float | None], Configuration],
         shadowed: Callable[[Rollout, Configuration | None], None],
+        forget_lists: Callable[[], None],
     ) -> None:  # fmt: skip
         self._rollouts = rollouts
         self._allow_list = allow_list
@@ -54,6 +57,7 @@ class RolloutWatch(Generic[Bundle, Configuration]):
         self._choice = choice
         self._configure = configure
         self._shadowed = shadowed
+        self._forget_lists = forget_lists
         self._lock = Lock()
         self._known: tuple[str, int] | None = None
         self._loaded: dict[str, ServedModel[Bundle]] = {}
@@ -112,6 +116,7 @@ class RolloutWatch(Generic[Bundle, Configuration]):
         stable = self._configure(self._loaded[rollout.stable], STABLE_ARM, None)
         self._choice.use(RolloutPlan(
             rollout.name, rollout.salt, rollout.candidate_percentage / 100.0, candidate, stable))
+        self._forget_lists()
 
     def _model(self, version_id: str) -> ServedModel[Bundle]:
         current = self._serving.current()

@@ -12,6 +12,8 @@ LATENCY = "log_latency"
 SUCCESS = "online_success"
 TAIL = "tail_share"
 CONCENTRATION = "exposure_concentration"
+COVERAGE = "coverage"
+GINI = "exposure_gini"
 DIVERSITY = "intra_list_diversity"
 
 
@@ -22,8 +24,10 @@ class CanaryMetric:
     worse: +1 when a larger mean is worse, -1 when a smaller one is.
     tolerance: a difference to the worse that is no reason to roll back.
     margin: a difference that has to be ruled out before the candidate gets more users.
-    Both are in units of the metric, or parts of the stable model's mean when `relative`.
+    Both are in units of the metric, or when `relative` parts of how far the stable model's mean
+    lies from `origin`.
     required: whether too few users hold the candidate up.
+    values_min: values an arm before it is judged, where a value is not of one user.
     prior_mean, prior_sd: where values lie, for the two pseudo-users that each arm is given.
     """
 
@@ -33,16 +37,20 @@ class CanaryMetric:
     tolerance: float
     margin: float
     relative: bool = False
+    origin: float = 0.0
     required: bool = True
+    values_min: int | None = None
     prior_mean: float = 0.0
     prior_sd: float = 0.0
 
     def in_units(self, stable_mean: float) -> tuple[float, float]:
         """Tolerance and margin in units of the metric."""
-        factor = abs(stable_mean) if self.relative else 1.0
+        factor = abs(stable_mean - self.origin) if self.relative else 1.0
         return self.tolerance * factor, self.margin * factor
 
 
+BLOCKS_MIN = 25
+"""Blocks of users before coverage and Gini are judged: 500 users an arm."""
 GROUPS = ("low", "medium", "high")
 """Activity of a user by ratings and watches before, as in `user_groups`."""
 
@@ -76,4 +84,10 @@ CANARY_METRICS: tuple[CanaryMetric, ...] = (
                  tolerance=0.05, margin=0.15, prior_mean=0.1, prior_sd=0.2),
     CanaryMetric(DIVERSITY, "1 - mean pairwise Jaccard of genres of the list", -1,
                  tolerance=0.05, margin=0.15, prior_mean=0.7, prior_sd=0.2),
+    CanaryMetric(COVERAGE, "films shown at least once / catalogue, in the lists of 20 users", -1,
+                 tolerance=0.10, margin=0.20, relative=True, required=False,
+                 values_min=BLOCKS_MIN),
+    CanaryMetric(GINI, "Gini index of exposure over the catalogue, in the lists of 20 users", +1,
+                 tolerance=0.10, margin=0.20, relative=True, origin=1.0, required=False,
+                 values_min=BLOCKS_MIN),
 )

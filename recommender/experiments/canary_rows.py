@@ -10,14 +10,17 @@ from recommender.arrays import Bools, Float64s, Int64s
 from recommender.experiments.arm_sums import ArmSums, arm_sums
 from recommender.experiments.canary_metrics import (
     CONCENTRATION,
+    COVERAGE,
     DIVERSITY,
     ERRORS,
+    GINI,
     GROUPS,
     LATENCY,
     SUCCESS,
     TAIL,
     success_of,
 )
+from recommender.experiments.exposure_blocks import exposure_sums
 from recommender.metrics.lists import intra_list_diversity
 
 
@@ -61,12 +64,16 @@ def canary_sums(rows: AnswerRows, films: FilmTraits) -> dict[str, ArmSums]:
     with np.errstate(invalid="ignore", divide="ignore"):
         tail_share = np.where(length > 0, tail / length, np.nan)
     latency = np.where(answered, np.log(np.maximum(rows.latency_us, 1.0)), np.nan)
+    first = _first_lists(rows.users, rows.lists, length)
+    coverage, gini = exposure_sums(first, len(films.head))
     sums = {
         ERRORS: arm_sums(rows.users, rows.failed.astype(np.float64)),
         LATENCY: arm_sums(rows.users, latency),
         SUCCESS: arm_sums(rows.users, rows.success),
         TAIL: arm_sums(rows.users, tail_share),
-        CONCENTRATION: _concentration(rows.users, rows.lists, length),
+        CONCENTRATION: _concentration(first),
+        COVERAGE: coverage,
+        GINI: gini,
         DIVERSITY: arm_sums(rows.users, intra_list_diversity(rows.lists, films.genres)),
     }
     for place, group in enumerate(GROUPS):
@@ -75,19 +82,22 @@ def canary_sums(rows: AnswerRows, films: FilmTraits) -> dict[str, ArmSums]:
     return sums
 
 
-def _concentration(users: Int64s, lists: Int64s, length: Int64s) -> ArmSums:
+def _first_lists(users: Int64s, lists: Int64s, length: Int64s) -> Int64s:
+    full = np.flatnonzero(length > 0)
+    _, first = np.unique(users[full], return_index=True)
+    return lists[full[np.sort(first)]]
+
+
+def _concentration(first_lists: Int64s) -> ArmSums:
     """The part that two users' first lists have in common, over pairs of users who came in a row.
 
     Its mean is k times Simpson's index of the exposure (Simpson 1949), which does not depend on
-    the number of lists as coverage and the Gini index do, and the pairs are independent.
+    the number of lists, and the pairs are independent.
     """
-    full = np.flatnonzero(length > 0)
-    _, first = np.unique(users[full], return_index=True)
-    chosen = full[np.sort(first)]
-    pairs = len(chosen) // 2
+    pairs = len(first_lists) // 2
     if not pairs:
         return ArmSums()
-    one, other = lists[chosen[: 2 * pairs : 2]], lists[chosen[1 : 2 * pairs : 2]]
+    one, other = first_lists[: 2 * pairs : 2], first_lists[1 : 2 * pairs : 2]
     shared = ((one[:, :, None] == other[:, None, :]) & (one[:, :, None] >= 0)).sum(axis=(1, 2))
     longest = np.maximum((one >= 0).sum(axis=1), (other >= 0).sum(axis=1))
     return arm_sums(np.arange(pairs, dtype=np.int64), shared / longest)

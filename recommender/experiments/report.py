@@ -10,7 +10,7 @@ import numpy as np
 
 from recommender.arrays import Float64s, Int64s
 from recommender.experiments.arm_sums import ArmSums, arm_sums
-from recommender.experiments.canary_metrics import DIVERSITY, LATENCY, SUCCESS, TAIL
+from recommender.experiments.canary_metrics import DIVERSITY, GINI, LATENCY, SUCCESS, TAIL
 from recommender.experiments.canary_rows import AnswerRows, FilmTraits, canary_sums
 from recommender.experiments.coverage import coverage_at_equal_size
 from recommender.experiments.fixed_horizon import two_means, two_proportions, wilson_interval
@@ -98,7 +98,7 @@ def experiment_report(a: ArmData, b: ArmData, films: FilmTraits, relative_effect
         },
         "further": {
             name: _means(sums[a.name][name], sums[b.name][name])
-            for name in (DIVERSITY, TAIL, LATENCY)
+            for name in (DIVERSITY, TAIL, GINI, LATENCY)
         } | {"rating_mean": _means(*(arm_sums(arm.raters, arm.ratings) for arm in (a, b)))},
         "coverage": _coverage(a, b, len(films.head), permutations),
         "power": _power(base, share_b, relative_effect, sum(arm.users for arm in first.values())),

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from recommender.errors import InvalidField
-from recommender.experiments.assignment import Arm, position
+from recommender.experiments.assignment import Arm, arm_at, position
 
 CANDIDATE_ARM = "B"
 STABLE_ARM = "A"
@@ -84,6 +84,10 @@ class Rollout:
         """Whether it had begun and not ended then."""
         return self.started_at_ms <= at_ms and (
             self.ended_at_ms is None or at_ms < self.ended_at_ms)
+
+    def arm_of(self, user_id: str) -> str:
+        """The arm that this user has at the percentage of now."""
+        return arm_at(position(self.salt, self.name, user_id), self.arms)
 
     def assignment_of(self, user_id: str) -> str:
         """Why this user has their arm, in a sentence; by the percentage that it had last."""

@@ -19,6 +19,10 @@ class ExperimentMetrics(Protocol):
         """A rollout ended in this way."""
         ...
 
+    def arms(self, means: Mapping[str, Mapping[str, float]]) -> None:
+        """Means by arm and metric of the running rollout; what is left out is gone."""
+        ...
+
     def online_success(self, ratios: Mapping[str, float]) -> None:
         """Share of answers with a success by model version; versions left out are gone."""
         ...
