@@ -304,3 +304,16 @@ def test_no_path_or_query_makes_a_5xx(path: str, rest: str, query: dict[str, str
     pairs = {k: v.encode("utf-8", "surrogatepass") for k, v in query.items()}
     answer = FUZZED.client.get(f"{path}{encoded}?{urlencode(pairs)}")
     assert answer.status_code < 500
+
+
+@pytest.mark.parametrize("host", [
+    "", "fairreel.example", "fairreel.example:99999", "x:y:z", "a b", "[::1", "é",
+    "'\"<>", "." * 300])
+def test_a_route_is_found_whatever_the_host_header_says_and_no_answer_repeats_it(
+    world: World, host: str
+) -> None:
+    for path in ("/health", "/movies", "/recommend?user_id=u1", "/movies/"):
+        answer = world.client.get(path, environ_overrides={"HTTP_HOST": host})
+        known = world.client.get(path)
+        assert answer.status_code == known.status_code
+        assert not host or host not in answer.text + str(answer.headers)

@@ -97,6 +97,18 @@ def test_a_failing_read_gives_its_slot_back() -> None:
     assert site.post("/rate", io.BytesIO(RATING)).status_code == 200
 
 
+@pytest.mark.parametrize("came", [0, 1, len(RATING) - 1])
+@pytest.mark.parametrize("path", ["/rate", "/events"])
+def test_a_body_that_ends_before_its_length_is_400_and_nothing_of_it_is_stored(
+    path: str, came: int
+) -> None:
+    site = Site(1)
+    answer = site.post(path, io.BytesIO(RATING[:came]))
+    assert (answer.status_code, answer.mimetype) == (400, "application/problem+json")
+    assert not site.outbox.events
+    assert site.post(path, io.BytesIO(RATING)).status_code == 200
+
+
 @pytest.mark.parametrize(("threads", "for_bodies"), [(1, 1), (2, 1), (4, 3), (16, 12)])
 def test_a_quarter_of_the_threads_is_kept_from_bodies(threads: int, for_bodies: int) -> None:
     assert Settings(blocking_threads=threads).body_threads() == for_bodies
