@@ -19,6 +19,7 @@ from kafka.errors import (
 from adapters.kafka_clients import KafkaAccess, reason_of
 from adapters.kafka_consumer import KafkaMember
 from adapters.kafka_producer import KafkaPublisher
+from adapters.kafka_rights import READ, RIGHTS
 from adapters.kafka_topics import TopicNames
 from recommender.errors import BusUnavailable
 from recommender.ports import Consumer
@@ -26,11 +27,10 @@ from recommender.topics import EVENT_TOPICS, dead_letter_topic
 from recommender.types import Message, TopicPartition
 
 Answer = TypeVar("Answer")
-_READ, _WRITE = "READ", "WRITE"
-_NEEDED = {
-    **dict.fromkeys(EVENT_TOPICS, (_READ, _WRITE)),
-    **{dead_letter_topic(topic): (_WRITE,) for topic in EVENT_TOPICS},
-}
+_NEEDED = {topic: RIGHTS[topic] for events in EVENT_TOPICS
+           for topic in (events, dead_letter_topic(events))}
+"""What events need. Who may not write the other topics is told of by what writes them."""
+GROUPS = ("ingest",)
 
 
 class KafkaBus:
@@ -42,7 +42,7 @@ class KafkaBus:
 
     def __init__(
         self, access: KafkaAccess, names: TopicNames, publisher: KafkaPublisher,
-        group_prefix: str = "fairreel", groups: Sequence[str] = ("ingest",),
+        group_prefix: str = "fairreel", groups: Sequence[str] = GROUPS,
     ) -> None:
         """`groups` are those that `problem` asks whether we may join."""
         self._access = access
@@ -140,7 +140,7 @@ class KafkaBus:
         except GroupAuthorizationFailedError:
             return [f"group {name}: not allowed to READ"]
         allowed = described.get("authorized_operations")
-        refused = allowed is not None and _READ not in allowed
+        refused = allowed is not None and READ not in allowed
         return [f"group {name}: not allowed to READ"] if refused else []
 
     def _ask(self, question: Callable[[KafkaAdminClient], Answer]) -> Answer:
@@ -162,7 +162,12 @@ class KafkaBus:
             admin.close()
 
     def _on_kafka(self, group: str) -> str:
-        return f"{self._group_prefix}.{group}"
+        return group_on_kafka(self._group_prefix, group)
+
+
+def group_on_kafka(prefix: str, group: str) -> str:
+    """What a consumer group of the bus is called on Kafka."""
+    return f"{prefix}.{group}"
 
 
 def _said(code: int) -> str:

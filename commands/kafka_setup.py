@@ -6,6 +6,8 @@ from dataclasses import asdict
 
 import click
 
+from adapters.kafka_bus import GROUPS, group_on_kafka
+from adapters.kafka_rights import grant
 from adapters.kafka_topics import all_topics, set_up_topics
 from adapters.schema_files import read_schemas
 from commands.outcome import emit, json_option
@@ -22,8 +24,10 @@ from settings_groups.bus import Bus
 
 
 @click.command("kafka-setup")
+@click.option("--grant", "user", metavar="USER", help="Also allow this login what the program "
+              "needs: the topics and the consumer group. Takes the right to ALTER the cluster.")
 @json_option
-def command(as_json: bool) -> None:
+def command(user: str | None, as_json: bool) -> None:
     """Create the topics on Kafka, with partitions, copies and retention as the settings say.
 
     Safe to repeat: topics that are there get more partitions or another retention where the
@@ -38,12 +42,15 @@ def command(as_json: bool) -> None:
     try:
         done = set_up_topics(
             admin, map(names.on_kafka, all_topics()), kafka_topic_plan(settings))
+        groups = [group_on_kafka(settings.kafka_group, group) for group in GROUPS]
+        granted = grant(admin, user, names, groups) if user else []
     finally:
         admin.close()
     registered = _register(settings)
     report: list[dict[str, object]] = [asdict(topic) for topic in done]
-    emit([*report, *({"schema_of": topic, "id": number} for topic, number in registered.items())],
-         as_json, [*(f"{topic.name}: {topic.done}" for topic in done),
+    emit([*report, *({"granted": line} for line in granted),
+          *({"schema_of": topic, "id": number} for topic, number in registered.items())],
+         as_json, [*(f"{topic.name}: {topic.done}" for topic in done), *granted,
                    *(f"{topic}: schema {number}" for topic, number in registered.items())])
 
 

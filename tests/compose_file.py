@@ -18,7 +18,8 @@ from tests.programs_of_system import program
 
 ROOT = Path(__file__).parent.parent
 PROFILES = ("three-brokers", "sasl")
-SECRETS = {"DATABASE_PASSWORD": "of-the-database", "KAFKA_PASSWORD": "of-kafka"}
+SECRETS = {"DATABASE_PASSWORD": "of-the-database", "KAFKA_PASSWORD": "of-kafka",
+           "KAFKA_OPERATOR_PASSWORD": "of-the-operator"}
 _SEPARATORS = {"_": ".", "__": "_", "___": "-"}
 _ADDRESS = re.compile(r"(?<![a-zA-Z0-9.-])([a-z][a-z0-9-]*|):(\d{4})\b")
 

@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from adapters.kafka_topics import all_topics
 from benchmarks.program import RUN, Program
 from commands.simulate import store_world
 from composition import open_store
@@ -54,7 +55,7 @@ def test_every_image_has_an_exact_version_and_every_server_a_health_check() -> N
     for name, service in services().items():
         assert re.fullmatch(r"\d+\.\d+(\.\d+)?(-bookworm)?", image(name)[1]), name
         if name.startswith("kafka-setup"):
-            assert service["command"] == ["kafka-setup"]
+            assert service["command"][0] == "kafka-setup"
         else:
             assert service["healthcheck"]["test"][0] == "CMD", name
             assert service["restart"] == "unless-stopped"
@@ -89,7 +90,8 @@ def test_the_settings_of_each_application_are_accepted(
     assert settings.client_keys()
     assert settings.log().startswith("postgresql")
     setup = environment(name.replace("app", "kafka-setup"))
-    assert setup.items() <= environment(name).items()
+    own = {"FAIRREEL_KAFKA_USERNAME", "FAIRREEL_KAFKA_PASSWORD"} & setup.keys()
+    assert {k: v for k, v in setup.items() if k not in own}.items() <= environment(name).items()
 
 
 def test_the_image_has_every_package_of_the_program() -> None:
@@ -177,7 +179,7 @@ def test_three_brokers_keep_three_copies_and_one_of_them_may_die(
 
 @NEEDS_KAFKA
 @pytest.mark.needs_tool("openssl")
-def test_the_broker_with_logins_takes_the_user_of_the_file_and_no_wrong_password(
+def test_the_broker_with_logins_allows_the_program_what_was_granted_and_others_nothing(
     tmp_path: Path, stack: ExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     certificates = tmp_path / "all" / "certificates"
@@ -185,16 +187,29 @@ def test_the_broker_with_logins_takes_the_user_of_the_file_and_no_wrong_password
                    capture_output=True)
     moved = Moved(tmp_path)
     script = (ROOT / "ops/kafka/start-with-users.sh").read_text()
-    (user,) = re.findall(r"name=(\w+),password=\$KAFKA_PASSWORD", script)
-    password = environment("kafka-sasl")["KAFKA_PASSWORD"]
+    given = environment("kafka-sasl")
+    users = {user: given[variable]
+             for user, variable in re.findall(r"name=(\w+),password=\$(\w+)", script)}
+    assert users == {"app": SECRETS["KAFKA_PASSWORD"],
+                     "operator": SECRETS["KAFKA_OPERATOR_PASSWORD"]}
     properties = (ROOT / "ops/kafka/sasl.properties").read_text()
-    stack.enter_context(moved.node("kafka-sasl", properties, {user: password}))
+    stack.enter_context(moved.node("kafka-sasl", properties, {**users, "guest": "of-a-guest"}))
     set_up(monkeypatch, moved, "kafka-setup-sasl")
-    values = moved.settings("kafka-setup-sasl")
-    assert values["kafka_password"] == SECRETS["KAFKA_PASSWORD"]
-    wrong = read(monkeypatch, values | {"kafka_password": "wrong"})
-    with closing(open_kafka_bus(wrong)) as bus:
-        assert "are user and password right?" in (bus.problem() or "")
+    values = moved.settings("app-sasl")
+    with closing(open_kafka_bus(read(monkeypatch, values))) as bus:
+        assert bus.problem() is None
+        for topic in all_topics():
+            bus.publish([Message(topic, "k", b"{}")])
+        consumer = bus.consumer("ingest", [RATINGS])
+        assert soon(lambda: consumer.poll(10, 0.5), 20)
+        consumer.close()
+    for user, password, told in (
+        ("app", "wrong", "are user and password right?"),
+        ("guest", "of-a-guest", "not allowed to DESCRIBE"),
+    ):
+        other = values | {"kafka_username": user, "kafka_password": password}
+        with closing(open_kafka_bus(read(monkeypatch, other))) as bus:
+            assert told in (bus.problem() or "")
 
 
 def test_offsets_of_one_cluster_are_never_those_of_another() -> None:
