@@ -1,15 +1,17 @@
 """How good the lists of groups of users are next to those of all, with care for their number.
 
 Among many groups some lie below by chance. One is held to be below only where that stays unlikely
-over all of them (Holm).
+over all of them (Holm). Where hardly anyone of a group was served well, its resamples know too
+little of what might have been: there the number of hits is judged too, exactly.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.special import bdtr, betaincinv
 
 from recommender.arrays import Bools, Float64s
 from recommender.metrics import Measured, ratios_below
@@ -19,6 +21,8 @@ _RESAMPLES = 4_000
 """So many that the least p-value can be told from chance among a hundred groups."""
 FALSE_FAIL = 0.025
 """How often chance alone may fail any of the groups, all alike: one side of a 95 % interval."""
+FEW_HITS = 5
+"""Fewer users with a hit than this: all resamples of a group without any are alike."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,5 +54,20 @@ def group_qualities(gains: Float64s, groups: Sequence[Bools], least: float) -> l
     if not groups:
         return []
     ratios, p_values = ratios_below(gains, np.array(groups), least, _RESAMPLES)
+    hits = gains > 0
+    for at, group in enumerate(groups):
+        in_group, all_hits = hits[group], float(hits.mean())
+        if all_hits > 0 and len(in_group) and in_group.sum() < FEW_HITS:
+            ratio, p_value = _of_few_hits(int(in_group.sum()), len(in_group), all_hits, least)
+            p_values[at] = max(p_values[at], p_value)
+            high = ratios[at].high
+            ratios[at] = replace(ratios[at], high=ratio if high is None else max(high, ratio))
     return [GroupQuality(ratio, p_value, least)
             for ratio, p_value in zip(ratios, holm(p_values), strict=True)]
+
+
+def _of_few_hits(hits: int, people: int, of_all: float, least: float) -> tuple[float, float]:
+    """The highest ratio of hit rates that so few hits leave possible (Clopper and Pearson 1934, one
+    side of 95 %), and how likely so few are where the ratio is `least`."""
+    highest = 1.0 if hits == people else float(betaincinv(hits + 1, people - hits, 0.975))
+    return highest / of_all, float(bdtr(hits, people, min(1.0, least * of_all)))

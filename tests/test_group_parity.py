@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -12,7 +14,7 @@ from recommender.arrays import Float64s
 from recommender.audit.groups import Group
 from recommender.audit.parity import group_results
 from recommender.audit.verdicts import AuditStatus
-from recommender.group_quality import FALSE_FAIL
+from recommender.group_quality import FALSE_FAIL, group_qualities
 from recommender.metrics import ratios_below
 from recommender.multiple_tests import holm
 
@@ -93,3 +95,30 @@ def test_a_group_that_is_far_below_fails_among_many_too() -> None:
 def test_chance_alone_fails_a_group_more_rarely_than_by_intervals_alone() -> None:
     any_fails, alone, _ = np.sum([failed(600, 1.0, 0.0, seed) for seed in range(20)], axis=0)
     assert any_fails <= 3 < alone
+
+
+def one_of(people: int, hits: int, of_all: float) -> tuple[Float64s, np.ndarray]:
+    """Gains of a group and of 2,000 others, of whom such a share was served well."""
+    gains = np.zeros(people + 2_000)
+    gains[:hits] = 1.0
+    gains[people:people + round(of_all * 2_000)] = 1.0
+    return gains, np.arange(people + 2_000) < people
+
+
+@pytest.mark.parametrize(("people", "hits", "of_all", "certain"), [
+    (30, 0, 0.05, False), (30, 0, 0.3, True), (40, 1, 0.08, False), (40, 1, 0.3, True),
+    (300, 0, 0.05, True)])
+def test_few_hits_are_certain_to_be_below_only_when_so_few_are_unlikely(
+    people: int, hits: int, of_all: float, certain: bool
+) -> None:
+    gains, group = one_of(people, hits, of_all)
+    (quality,) = group_qualities(gains, [group], 0.9)
+    share = 0.9 * gains.mean()
+    so_few = sum(math.comb(people, n) * share**n * (1 - share) ** (people - n)
+                 for n in range(hits + 1))
+    assert (so_few < FALSE_FAIL) == certain == quality.certainly_below
+    assert quality.p_value >= so_few * (1 - 1e-9)
+    assert quality.ratio.high is not None and quality.ratio.high > 0
+    if not hits:  # the rule of three, exactly: (1 - p) ** n is what chance leaves
+        highest = quality.ratio.high * gains.mean()
+        assert (1 - highest) ** people == pytest.approx(0.025)
