@@ -102,7 +102,8 @@ class LogWriter:
         with self._connection.transaction() as connection:
             answers, fresh = decided(connection, offers, self._ratings_per_hour, now_ms)
             rows = [
-                (o.event.event_id, *self._place(ends, o.topic, o.event.user_id), o.value, now_ms)
+                (o.event.event_id, *self._place(ends, o.topic, o.event.user_id), o.value,
+                 o.accepted_at_ms(now_ms))
                 for o in fresh
             ]
             rows += [

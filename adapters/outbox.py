@@ -36,6 +36,11 @@ class Offer:
     topic: str
     value: bytes
 
+    def accepted_at_ms(self, now_ms: int) -> int:
+        """Not before it was received, though the clock was set back in between: its record would
+        be dated long before the event, which would be one in the future."""
+        return max(now_ms, self.event.received_at_ms)
+
 
 def offer(event: Event) -> Offer:
     """The event encoded for its topic."""

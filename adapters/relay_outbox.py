@@ -83,7 +83,8 @@ class RelayOutbox:
                 _wait_for_raters(connection, offers)
             answers, fresh = decided(connection, offers, self._ratings_per_hour, now_ms)
             rows = [
-                (o.event.event_id, o.topic, NO_PARTITION, o.event.user_id, o.value, now_ms)
+                (o.event.event_id, o.topic, NO_PARTITION, o.event.user_id, o.value,
+                 o.accepted_at_ms(now_ms))
                 for o in fresh
             ]
             bulk_insert(connection, outbox, _COLUMNS, rows)

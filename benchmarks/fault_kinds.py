@@ -38,7 +38,7 @@ FAKETIME = next(iter(Path("/usr/lib").glob("*/faketime/libfaketime.so.1")), None
 class Measure:
     """How much of each fault: kills of the broker (and of the program at each point), seconds
     without a broker, seconds of a wrong clock, seconds from one coming of a member to the next and
-    how often it comes, share of malformed records."""
+    how often it comes, share of malformed records, seconds that all may take to be applied."""
 
     kills: int = 5
     outage_s: float = 300.0
@@ -46,6 +46,7 @@ class Measure:
     rebalance_s: float = 10.0
     rebalances: int = 6
     malformed: float = 0.05
+    drained_s: float = 600.0
 
 
 @dataclass(frozen=True, slots=True)

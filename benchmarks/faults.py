@@ -22,7 +22,6 @@ from benchmarks.fault_site import FaultSite, Found
 from benchmarks.small_disk import SmallDisk
 from tests.kafka.broker import Broker
 
-_DRAINED_S = 600.0
 _DISK_BYTES, _DISK_BYTES_PER_EVENT = 64 << 20, 4_096
 
 
@@ -63,7 +62,7 @@ def run_fault(
     began = time.monotonic()
     load = Load(site.program, name, events, seconds_of(name, measure), lines_of(name))
     note = broken(Trouble(site, load, measure, disk), FAULTS[name])
-    drained_s = site.drained(_DRAINED_S)
+    drained_s = site.drained(measure.drained_s)
     return Row(name, note, site.found(load), load.statuses[503], load.statuses[NO_ANSWER],
                drained_s, time.monotonic() - began)
 
@@ -98,7 +97,7 @@ def main() -> None:
     parser.add_argument("--outage-s", type=float, default=usual.outage_s)
     parser.add_argument("--rebalance-s", type=float, default=usual.rebalance_s)
     arguments = parser.parse_args()
-    measure = Measure(arguments.kills, arguments.outage_s, arguments.rebalance_s)
+    measure = Measure(arguments.kills, arguments.outage_s, rebalance_s=arguments.rebalance_s)
     failed = False
     print(_line(HEADER), _line(["---"] * len(HEADER)), sep="\n", flush=True)
     with tempfile.TemporaryDirectory() as folder, Broker(Path(folder) / "kafka") as broker:

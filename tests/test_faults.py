@@ -14,7 +14,8 @@ from tests.kafka.broker import Broker
 
 pytestmark = pytest.mark.timeout(600)
 EVENTS = 600
-SMALL = Measure(kills=1, outage_s=6.0, clock_s=3.0, rebalance_s=2.0, rebalances=2)
+SMALL = Measure(
+    kills=1, outage_s=6.0, clock_s=3.0, rebalance_s=2.0, rebalances=2, drained_s=200.0)
 DELIVERY_S = 3.0
 """Shorter than the outage: the producer is given up in it."""
 

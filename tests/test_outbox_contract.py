@@ -15,12 +15,13 @@ from weakref import WeakKeyDictionary
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 
 from adapters.embedded_log import EmbeddedLog
 from adapters.outbox import decide, offer
 from adapters.relay_outbox import RelayOutbox
 from adapters.relay_queue import SqlRelayQueue
+from adapters.tables import outbox as outbox_table
 from recommender.errors import StoreUnavailable
 from recommender.event_codec import encode
 from recommender.ports import Outbox
@@ -223,18 +224,32 @@ def test_what_was_accepted_is_known_after_a_restart(opened: Opened) -> None:
     second.close()
 
 
+def test_an_event_is_not_accepted_before_it_was_received_though_the_clock_was_set_back(
+    opened: Opened
+) -> None:
+    log = opened(clock_ms=lambda: NOW_MS)
+    log.accept([rating("early", received_at_ms=NOW_MS - 9),
+                rating("late", received_at_ms=NOW_MS + 3_600_000)])
+    with ENGINES[log].connect() as connection:
+        query = select(outbox_table.c.event_id, outbox_table.c.accepted_at_ms)
+        found = {row.event_id: row.accepted_at_ms for row in connection.execute(query)}
+    log.close()
+    assert found == {"early": NOW_MS, "late": NOW_MS + 3_600_000}
+
+
 def test_the_quota_has_room_again_after_an_hour(opened: Opened) -> None:
     now = [NOW_MS]
     log = opened(ratings_per_hour=2, clock_ms=lambda: now[0])
-    log.accept([rating("a")])
+    rating_now = partial(rating, received_at_ms=NOW_MS)
+    log.accept([rating_now("a")])
     now[0] += 600_000
-    log.accept([rating("b")])
-    answer = log.accept([rating("c")])[0]
+    log.accept([rating_now("b")])
+    answer = log.accept([rating_now("c")])[0]
     assert answer.retry_after_s == 3000
     now[0] += 3_000_000 - 1
-    assert outcomes(log.accept([rating("c")])) == ["over_quota"]
+    assert outcomes(log.accept([rating_now("c")])) == ["over_quota"]
     now[0] += 1
-    assert outcomes(log.accept([rating("c"), rating("d")])) == ["accepted", "over_quota"]
+    assert outcomes(log.accept([rating_now("c"), rating_now("d")])) == ["accepted", "over_quota"]
     log.close()
 
 
