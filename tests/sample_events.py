@@ -18,7 +18,7 @@ NOW_MS = 1_763_960_000_000
 def rating(event_id: str, user: str = "u1", item: str = "m1", **changes: Any) -> Event:
     values: dict[str, Any] = {
         "type": EventType.RATE, "rating": 4.0, "timestamp_ms": NOW_MS,
-        "received_at_ms": NOW_MS + 5, "source": "api", **changes,
+        "received_at_ms": NOW_MS - 5, "source": "api", **changes,
     }  # fmt: skip
     return Event(event_id=event_id, user_id=user, item_id=item, **values)
 
@@ -37,7 +37,7 @@ def undo(event_id: str, user: str = "u1", item: str = "m1", **changes: Any) -> E
 
 def search(event_id: str, user: str = "u1", query: str = "star wars", **changes: Any) -> Event:
     return Event(
-        event_id, EventType.SEARCH, user, None, changes.pop("timestamp_ms", NOW_MS), NOW_MS + 5,
+        event_id, EventType.SEARCH, user, None, changes.pop("timestamp_ms", NOW_MS), NOW_MS - 5,
         "api", query=query, **changes,
     )  # fmt: skip
 

@@ -91,7 +91,7 @@ def test_accepted_events_reach_the_store_and_are_announced(world: World) -> None
     wait_for(lambda: applied(world) == 3)
     wait_for(lambda: sum(a for _, a, _, _ in world.announced) == 3)
     assert set().union(*(users for users, *_ in world.announced)) == {"u1", "u2", "u3"}
-    assert world.announced[0][3] == pytest.approx(0.995)
+    assert world.announced[0][3] == pytest.approx(1.005)
     assert sum(count for (count,) in world.telemetry.of("events_applied")) == 3
     assert world.telemetry.of("freshness")
 
