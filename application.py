@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import gc
-import os
-import socket
-import sys
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import structlog
@@ -18,65 +14,48 @@ from flask import Flask
 from adapters.json_log import configure_json_log
 from adapters.outputs import OutputFolder
 from adapters.response_log import SqlResponseLog
-from adapters.response_rows import answered_records
 from adapters.session_secret import open_session_secret
-from adapters.telemetry import PrometheusTelemetry
-from answers_composition import open_answer_publisher
 from clock import now_ms
 from composition import (
     StoreSide,
     open_model_files,
-    open_response_log,
-    open_store,
-    reranking_of,
 )
 from erasure_composition import open_background_erasure
-from events_composition import EventSide, open_events, refuse_to_leave_events
-from experiments_composition import ExperimentSide, open_experiments
+from events_composition import EventSide
+from experiments_composition import ExperimentSide
+from jobs_composition import build_jobs
+from parts_composition import Parts, loader, open_parts
 from recommender.bundle import ModelBundle
 from recommender.errors import ModelRefused
-from recommender.kept import KeptUsers
-from recommender.serving import EncodedUser, similar
-from recommender.serving_configuration import Reranking
-from recommender.serving_state import ServedModel, ServingState
+from recommender.serving import similar
 from recommender.traffic import TrafficHistory
-from recommender.types import Applied, History, ModelRecord
-from retention_composition import open_outbox_trim, open_store_trim
+from recommender.types import Applied
 from settings import Settings
 from settings_in_force import settings_in_force
 from web import documentation, recommend
 from web.application import create_app
 from web.body_slots import BodySlots
-from web.cards import Cards
 from web.lists import Lists
 from web.model_lists import ModelLists
 from web.pages import visitor_pages
-from web.recommendation_answer import EncodedAnswer
 from web.request_context import add_request_id
 from web.services import Services, WebOptions
 from web.surface import Register
 from workers.answer_publisher import AnswerPublisher
-from workers.audit import AuditJob, DroppedAnswers
+from workers.audit import AuditJob
 from workers.bus_watch import BusWatch
-from workers.exposures import ExposureCount
 from workers.foreign_changes import ForeignChanges
-from workers.ingest import INGEST, IngestWorker, offsets_group
+from workers.ingest import IngestWorker
 from workers.job_runs import JobRuns
 from workers.model_watch import ModelWatch
 from workers.processor import OneProcessor
 from workers.program_state import Workers
-from workers.queue_gauges import QueueGauges
 from workers.relay import RelayWorker
 from workers.requeue import Requeuer
-from workers.retention import Retention
 from workers.retrain import Retrainer
-from workers.scheduler import build_scheduler, first_delay_s
-from workers.shared_schedule import SharedSchedule
 from workers.snapshot import SnapshotJob
 
 _log = structlog.get_logger()
-_FIRST_AUDIT_S = 300.0
-ENTRY = Path(__file__).with_name("fairreel.py")
 
 
 @dataclass(frozen=True)
@@ -138,29 +117,6 @@ class Application:
         _log.info("stopped")
 
 
-@dataclass(frozen=True)
-class _Parts:
-    """What the web and the workers share."""
-
-    settings: Settings
-    side: StoreSide
-    events: EventSide
-    bus_watch: BusWatch | None
-    answers: AnswerPublisher | None
-    responses: SqlResponseLog
-    telemetry: PrometheusTelemetry
-    state: ServingState[ModelBundle]
-    watch: ModelWatch[ModelBundle]
-    retrainer: Retrainer
-    snapshot: SnapshotJob
-    audit: AuditJob
-    kept: KeptUsers[EncodedUser, EncodedAnswer]
-    load: Callable[[str], History]
-    cards: Cards
-    reranking: Reranking
-    experiments: ExperimentSide
-
-
 def compose(settings: Settings, further_topics: Iterable[Register] = (),
             processor: OneProcessor | None = None) -> Application:
     """Build the program; nothing runs yet but the writing threads of the two logs.
@@ -173,11 +129,11 @@ def compose(settings: Settings, further_topics: Iterable[Register] = (),
         EventsLeftBehind: the bus was changed too early.
     """
     configure_json_log(settings.log_level, [add_request_id])
-    parts = _open(settings)
+    parts = open_parts(settings)
     foreign = ForeignChanges(parts.side.store, parts.kept.forget, parts.kept.forget_all,
                              parts.responses.forget_texts)
     ingest, runs, traffic = _ingest(parts, foreign), JobRuns(now_ms), TrafficHistory()
-    scheduler = _scheduler(parts, foreign, runs, traffic, processor)
+    scheduler = build_jobs(parts, foreign, runs, traffic, processor)
     program = Workers(ingest, scheduler, runs, parts.responses, parts.retrainer.status,
                       parts.watch.refused, traffic, now_ms)
     return Application(
@@ -187,42 +143,13 @@ def compose(settings: Settings, further_topics: Iterable[Register] = (),
     )
 
 
-def _open(settings: Settings) -> _Parts:
-    side, telemetry = open_store(settings), PrometheusTelemetry(now_ms)
-    state: ServingState[ModelBundle] = ServingState()
-    cards = Cards(side.catalogue)
-    cards.refresh()
-    events = open_events(settings)
-    refuse_to_leave_events(events, lambda log: side.store.offsets(offsets_group(INGEST, log)))
-    load, newest_version = side.store.history, side.store.history_version
-    responses, watch = open_response_log(settings), _model_watch(settings, side, state, telemetry)
-    dropped = DroppedAnswers(responses.dropped, 1000 * settings.audit_window_s)
-    reranking = reranking_of(settings, now_ms)
-    kept: KeptUsers[EncodedUser, EncodedAnswer] = KeptUsers(
-        load, settings.kept_users_max, newest_version if settings.replicas > 1 else None)
-    retrainer = Retrainer(_child("train", "--json"), settings.training_timeout_s, telemetry,
-                          side.audit, now_ms)
-    return _Parts(
-        settings, side, events, None if events.queue is None else BusWatch(events.bus),
-        open_answer_publisher(settings, side, responses.engine, events.bus),
-        responses, telemetry, state, watch,
-        retrainer,
-        SnapshotJob(_child("snapshot", "--json"), settings.training_timeout_s),
-        AuditJob(_child("audit", "--json"), settings.audit_timeout_s, dropped, telemetry, now_ms),
-        kept, load, cards, reranking,
-        open_experiments(settings, side, events.bus, responses, telemetry, state, watch,
-                         _loader(settings), load, reranking, retrainer, kept.forget_all,
-                         _child("drift", "--json")),
-    )
-
-
-def _bus_problem(parts: _Parts) -> Callable[[], str | None]:
+def _bus_problem(parts: Parts) -> Callable[[], str | None]:
     """Why the bus, or a part of what goes through it, does not work."""
     of_bus, answers = (parts.bus_watch or parts.events.bus).problem, parts.answers
     return of_bus if answers is None else lambda: of_bus() or answers.problem()
 
 
-def _flask(parts: _Parts, program: Workers, further_topics: Iterable[Register]) -> Flask:
+def _flask(parts: Parts, program: Workers, further_topics: Iterable[Register]) -> Flask:
     side = parts.side
     services = Services(
         outbox=parts.events.outbox, store=side.store, catalogue=side.catalogue,
@@ -243,7 +170,7 @@ def _flask(parts: _Parts, program: Workers, further_topics: Iterable[Register]) 
     lists = Lists(parts.kept, parts.load, parts.cards, parts.state,
                   parts.settings.kept_lists, parts.reranking, parts.experiments.choice,
                   parts.experiments.observe)
-    models = ModelLists(side.allow_list, lists, _loader(parts.settings))
+    models = ModelLists(side.allow_list, lists, loader(parts.settings))
     flask = create_app(services, _web_options(parts.settings),
                        [recommend.topic(lists, models), _front(parts, lists, models),
                         *parts.experiments.topics, *further_topics])
@@ -252,14 +179,14 @@ def _flask(parts: _Parts, program: Workers, further_topics: Iterable[Register]) 
     return flask
 
 
-def _front(parts: _Parts, lists: Lists, models: ModelLists) -> Register:
+def _front(parts: Parts, lists: Lists, models: ModelLists) -> Register:
     """What stands at /."""
     if not parts.settings.visitor_pages:
         return documentation.at_root
     return visitor_pages.topic(lists, parts.cards, models)
 
 
-def _ingest(parts: _Parts, foreign: ForeignChanges) -> IngestWorker:
+def _ingest(parts: Parts, foreign: ForeignChanges) -> IngestWorker:
     def on_applied(users: Collection[str], done: Applied, _freshness: float | None) -> None:
         parts.kept.forget(users)
         foreign.applied(done)
@@ -270,91 +197,12 @@ def _ingest(parts: _Parts, foreign: ForeignChanges) -> IngestWorker:
     )
 
 
-def _relay(parts: _Parts) -> RelayWorker | None:
+def _relay(parts: Parts) -> RelayWorker | None:
     events = parts.events
     if events.queue is None:
         return None
     return RelayWorker(
         events.queue, events.bus, parts.telemetry, parts.settings.relay_batch_max_events)
-
-
-def _scheduler(parts: _Parts, foreign: ForeignChanges, runs: JobRuns, traffic: TrafficHistory,
-               processor: OneProcessor | None) -> BackgroundScheduler:
-    settings, side = parts.settings, parts.side
-
-    def refresh_cards() -> None:
-        if parts.cards.refresh():
-            parts.kept.forget_all()
-
-    actions: dict[str, Callable[[], object]] = {
-        "model_watch": parts.watch.check,
-        "retrain": lambda: parts.retrainer.request("schedule", "scheduler"),
-        "snapshot": parts.snapshot.run,
-        "audit": parts.audit.run,
-        "exposures": _exposures(parts),
-        "retention": _retention(settings, side).run,
-        "trim_outbox": open_outbox_trim(settings, side, parts.events.engine, parts.telemetry).run,
-        "trim_store": open_store_trim(
-            settings, side, parts.responses.engine, parts.telemetry).run,
-        "cards": refresh_cards,
-        "foreign_changes": foreign.check,
-        "queue_gauges": QueueGauges(parts.events.outbox, parts.responses, parts.telemetry).report,
-        "processor": (lambda: None) if processor is None else processor.review,
-        "traffic": lambda: traffic.sample(now_ms(), parts.telemetry.traffic()),
-    } | parts.experiments.jobs()
-    if settings.replicas > 1:
-        schedule = SharedSchedule(side.leases, f"{socket.gethostname()}:{os.getpid()}")
-        for job, seconds in (("retrain", settings.retrain_interval_s), ("trim_store", 3_600.0),
-                             ("experiment_judge", settings.canary_judging_interval_s),
-                             ("drift", settings.drift_interval_s),
-                             ("audit", settings.audit_interval_s)):
-            actions[job] = schedule.shared(job, seconds, actions[job])
-    records = side.allow_list.records()
-    last_ms = records[0].created_at_ms if records else None
-    delays = {"retrain": first_delay_s(last_ms, now_ms(), settings.retrain_interval_s),
-              "traffic": 0.0, "exposures": 0.0,
-              "audit": min(_FIRST_AUDIT_S, settings.audit_interval_s)}
-    intervals = {"retrain_interval_s": settings.retrain_interval_s,
-                 "snapshot_interval_s": settings.snapshot_interval_s,
-                 "canary_judging_interval_s": settings.canary_judging_interval_s,
-                 "drift_interval_s": settings.drift_interval_s,
-                 "audit_interval_s": settings.audit_interval_s,
-                 "exposure_interval_s": settings.exposure_interval_s}
-    return build_scheduler(actions, intervals, delays, runs=runs)
-
-
-def _exposures(parts: _Parts) -> Callable[[], object]:
-    """The job that counts what was shown; nothing to do when no reranker asks."""
-    if not parts.reranking.chain.reads_exposures:
-        return lambda: None
-    engine = parts.responses.engine
-    count = ExposureCount(lambda after: answered_records(engine, after=after),
-                          parts.reranking.board, parts.settings.exposure_half_life_s, now_ms)
-    return count.run
-
-
-def _child(*arguments: str) -> tuple[str, ...]:
-    # By its path: the program may have been started from another folder.
-    return (sys.executable, str(ENTRY), *arguments, "--watch-parent")
-
-
-def _model_watch(settings: Settings, side: StoreSide, state: ServingState[ModelBundle],
-                 telemetry: PrometheusTelemetry) -> ModelWatch[ModelBundle]:
-    files = open_model_files(settings, publishing=False)
-
-    def note_current() -> None:
-        files.write_current(side.allow_list.records(), now_ms())
-
-    return ModelWatch(side.allow_list, _loader(settings), state, telemetry, side.audit, now_ms,
-                      note_current, files.present)
-
-
-def _loader(settings: Settings) -> Callable[[ModelRecord], ServedModel[ModelBundle]]:
-    def load(record: ModelRecord) -> ServedModel[ModelBundle]:
-        # The keys are opened anew: the first training may have made them after our start.
-        return open_model_files(settings, publishing=False).load_served(record)
-
-    return load
 
 
 def _manifest_of(settings: Settings) -> Callable[[str], Mapping[str, Any] | None]:
@@ -367,11 +215,6 @@ def _manifest_of(settings: Settings) -> Callable[[str], Mapping[str, Any] | None
             return None
 
     return manifest
-
-
-def _retention(settings: Settings, side: StoreSide) -> Retention:
-    files = open_model_files(settings, publishing=False)
-    return Retention(side.allow_list, files.present, files.delete, settings.models_kept, now_ms)
 
 
 def _web_options(settings: Settings) -> WebOptions:
