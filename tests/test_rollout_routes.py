@@ -65,6 +65,9 @@ def test_an_ab_test_without_a_candidate_compares_diversity(world: ExperimentWorl
     (f"strategy=canary&canary_version={REFUSED}", 409, None),
     (f"strategy=shadow&canary_version={BROKEN}", 409, None),
     (f"strategy=ab_test&name={'n' * 65}", 422, "name"),
+    (f"strategy=canary&canary_version={CANDIDATE}&diversity=0.3", 422, "diversity"),
+    ("strategy=canary&diversity=0.3", 422, "diversity"),
+    ("strategy=shadow", 422, "canary_version"),
     (f"strategy=canary&canary_version={CANDIDATE}&percentage=1", 422, "percentage"),
 ])
 def test_what_cannot_be_rolled_out_is_refused_and_changes_nothing(
@@ -100,6 +103,20 @@ def test_fixed_ends_it_and_the_stable_model_serves_on(world: ExperimentWorld) ->
     assert (answer.json["strategy"], answer.json["rollout"]) == ("fixed", None)
     assert world.status_of(STABLE) is ModelStatus.SERVING
     assert update(world, "strategy=fixed").status_code == 200
+
+
+@pytest.mark.parametrize(("more", "field"), [
+    (f"canary_version={CANDIDATE}", "canary_version"), ("diversity=0.3", "diversity"),
+    ("canary_percentage=50", "canary_percentage"), ("name=last", "name"),
+])
+def test_fixed_with_anything_else_is_refused_and_tells_of_switch(
+        world: ExperimentWorld, more: str, field: str) -> None:
+    update(world, f"strategy=canary&canary_version={CANDIDATE}")
+    answer = update(world, f"strategy=fixed&{more}")
+    assert answer.status_code == 422
+    (error,) = answer.json["errors"]
+    assert error["field"] == field and "/switch" in error["reason"]
+    assert world.rollouts.current() is not None
 
 
 def test_every_change_is_audited_with_who_from_and_to(world: ExperimentWorld) -> None:

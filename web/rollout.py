@@ -62,7 +62,8 @@ class RolloutRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    strategy: Strategy = Field(description="fixed ends what runs: the stable model serves all")
+    strategy: Strategy = Field(description="fixed, given alone, ends what runs: the stable "
+                               "model serves all; /switch serves another")
     canary_version: Annotated[
         str, BeforeValidator(_decimal), Field(pattern=ID_PATTERN)] | None = Field(
         default=None, description="the candidate: version id, integer version or model name; an "
@@ -73,7 +74,8 @@ class RolloutRequest(BaseModel):
         "them in an A/B test, all requests in shadow")
     diversity: Annotated[float, BeforeValidator(_no_bool)] | None = Field(
         default=None, ge=0, le=1, allow_inf_nan=False,
-        description="strength of the diversity boost of the candidate's arm")
+        description="strength of the diversity boost of the candidate's arm, in an A/B test or "
+        "a shadow; no canary has one, for what it promotes is a model")
     name: str | None = Field(default=None, pattern=EXPERIMENT_NAME,
                              description="of the experiment; default: made from the rest")
 
