@@ -6,6 +6,11 @@ from typing import Any
 
 import pytest
 
+from recommender.experiments.power import (
+    detectable_effect,
+    needed_users,
+    needed_users_always_valid,
+)
 from recommender.experiments.rollout import RolloutEnd
 from recommender.types import ModelStatus, Role
 from tests.admin_desk import Desk
@@ -159,6 +164,19 @@ def test_online_success_is_in_the_status(world: ExperimentWorld) -> None:
     assert status["strategy"] == "fixed" and status["online_success"] == versions
 
 
+def test_the_status_tells_what_an_ab_test_needs_before_it_begins(world: ExperimentWorld) -> None:
+    admin = world.key(Role.ADMIN)
+    unknown = world.client.get("/rollout/status", headers=admin).json["ab_test_plan"]
+    assert unknown["base"] is None and unknown["needed_users_z_test"] is None
+    world.reports.write("online_success", {"versions": [
+        {"model_version": CANDIDATE, "ratio": 0.9}, {"model_version": STABLE, "ratio": 0.3}]})
+    plan = world.client.get("/rollout/status", headers=admin).json["ab_test_plan"]
+    assert plan["base"] == 0.3 and plan["relative_effect"] == 0.05
+    assert plan["needed_users_z_test"] == needed_users(0.3, 0.015)
+    assert plan["needed_users_always_valid"] == needed_users_always_valid(0.3, 0.015)
+    assert plan["detectable"][1] == [10_000, pytest.approx(detectable_effect(0.3, 10_000))]
+
+
 @pytest.mark.parametrize(("field", "value"), [("canary_percentage", True), ("diversity", False),
                                               ("percentage", 1)])
 def test_a_wrong_field_of_the_json_is_named_and_changes_nothing(
@@ -215,6 +233,16 @@ def test_a_page_begins_and_ends_a_rollout(desk: Desk, world: ExperimentWorld) ->
     assert "has ended" in desk.act("/admin/experiments/stop", "/admin/experiments").text
     assert "stopped" in desk.text("/admin/experiments/from-page")
     assert world.rollouts.current() is None
+
+
+def test_the_page_tells_how_many_users_an_ab_test_needs(desk: Desk, world: ExperimentWorld) -> None:
+    assert "is told when the success of the serving model is known" in desk.text(
+        "/admin/experiments")
+    world.reports.write("online_success", {"versions": [{
+        "model_version": STABLE, "ratio": 0.3, "answers": 10, "successes": 3,
+        "interval": [0.1, 0.6]}]})
+    needed = f"{needed_users(0.3, 0.015):,}".replace(",", " ")
+    assert f"z-test {needed}" in desk.text("/admin/experiments")
 
 
 def test_a_page_asks_before_it_begins(desk: Desk, world: ExperimentWorld) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Protocol
 
 from flask import Response
@@ -10,10 +10,13 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 from recommender.errors import InvalidField, NotFound
+from recommender.experiments.online_success import success_of
+from recommender.experiments.power import PowerPlan, power_plan
 from recommender.experiments.rollout import Rollout, RolloutChange, Strategy
 from recommender.ports import Rollouts
 from recommender.ports.experiments import ExperimentReports
 from recommender.schemas import ID_PATTERN
+from recommender.types import ModelRecord
 from web.answers import iso_time, json_answer
 from web.operations import Operation, Who
 from web.reading import json_body, path_id, query_parameters
@@ -23,6 +26,8 @@ from web.surface import Register, Surface
 
 EXPERIMENT_NAME = r"^[A-Za-z0-9._:-]{1,64}$"
 ONLINE_SUCCESS = "online_success"
+PLANNED_USERS = (1_000, 10_000, 100_000)
+"""Users for whom the least rise that they can show is told before an A/B test begins."""
 
 
 class RolloutUpdate(Protocol):
@@ -39,11 +44,18 @@ class RolloutUpdate(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Experiments:
-    """What these routes and pages call."""
+    """What these routes and pages call; `relative_effect` is the change worth knowing."""
 
     rollouts: Rollouts
     control: RolloutUpdate
     reports: ExperimentReports
+    relative_effect: float = 0.05
+
+    def plan(self, serving: ModelRecord | None) -> PowerPlan:
+        """What an A/B test at 50/50 would need, by the success of the serving model lately."""
+        report = self.reports.read(ONLINE_SUCCESS)
+        base = None if serving is None else success_of(serving.version_id, report)
+        return power_plan(base, self.relative_effect, PLANNED_USERS)
 
 
 def _decimal(value: object) -> object:
@@ -104,6 +116,20 @@ class RolloutLine(BaseModel):
     ended_at: str | None
 
 
+class PlanLine(BaseModel):
+    """What an A/B test at 50/50 needs at a power of 80 %: null while no success is known.
+
+    `detectable` are pairs of users in both arms and the least rise of success they can show.
+    """
+
+    base: float | None
+    relative_effect: float
+    share_b: float
+    needed_users_z_test: int | None
+    needed_users_always_valid: int | None
+    detectable: list[tuple[int, float | None]]
+
+
 class RolloutAnswer(BaseModel):
     """The strategy in force; `rollout` is null for `fixed`, `results` are of the last look."""
 
@@ -111,6 +137,7 @@ class RolloutAnswer(BaseModel):
     rollout: RolloutLine | None
     results: dict[str, Any]
     online_success: list[dict[str, Any]]
+    ab_test_plan: PlanLine
 
 
 class ExperimentsAnswer(BaseModel):
@@ -165,6 +192,7 @@ class RolloutRoutes:
 
     def __init__(self, surface: Surface, experiments: Experiments) -> None:
         self._experiments = experiments
+        self._allow_list = surface.services.allow_list
         self._actor = surface.access.actor
 
     def status(self) -> Response:
@@ -190,11 +218,13 @@ class RolloutRoutes:
 
     def _state(self, rollout: Rollout | None) -> Response:
         success = self._experiments.reports.read(ONLINE_SUCCESS) or {}
+        plan = self._experiments.plan(self._allow_list.serving())
         return json_answer({
             "strategy": (Strategy.FIXED if rollout is None else rollout.strategy).value,
             "rollout": None if rollout is None else rollout_line(rollout),
             "results": {} if rollout is None else dict(rollout.results),
             "online_success": success.get("versions", []),
+            "ab_test_plan": asdict(plan),
         })
 
 

@@ -58,7 +58,8 @@ class ExperimentPages:
         current = rollouts.current()
         records = {record.version_id: record for record in self._allow_list.records()}
         return frame.page(
-            "admin/experiments.html", rollout=current, strategies=STRATEGIES,
+            "admin/experiments.html", rollout=current,
+            plan=self._experiments.plan(self._allow_list.serving()), strategies=STRATEGIES,
             candidates=[("", "the serving model itself (A/B test)"), *(
                 (r.version_id, f"{_named(r)}, {r.status.value}") for r in records.values()
                 if r.status in LOADABLE)],
