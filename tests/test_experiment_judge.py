@@ -232,6 +232,18 @@ def test_online_success_counts_closed_windows_by_model(world: JudgeWorld) -> Non
         STABLE: 300, CANDIDATE: 200}
 
 
+def test_the_holdout_counts_apart_and_what_was_chosen_does_not(world: JudgeWorld) -> None:
+    world.ask(100, arm="A", success={"A": 1.0})
+    world.ask(80, arm="holdout", success={"holdout": 0.0})
+    world.ask(60, arm="chosen", success={"chosen": 0.0})
+    world.clock.now_ms += CLOSED_MS
+    world.success.run()
+    assert world.metrics.success == {STABLE: 1.0}
+    report = world.reports.read("online_success")
+    assert report is not None and report["lists"] == 180
+    assert (report["holdout"]["answers"], report["holdout"]["successes"]) == (80, 0)
+
+
 def test_online_success_forgets_what_is_long_ago(world: JudgeWorld) -> None:
     world.ask(30, arm="A")
     world.clock.now_ms += CLOSED_MS

@@ -131,12 +131,16 @@ class PlanLine(BaseModel):
 
 
 class RolloutAnswer(BaseModel):
-    """The strategy in force; `rollout` is null for `fixed`, `results` are of the last look."""
+    """The strategy in force; `rollout` is null for `fixed`, `results` are of the last look.
+
+    `holdout` is the online success of lists without personalisation, null when there are none.
+    """
 
     strategy: str
     rollout: RolloutLine | None
     results: dict[str, Any]
     online_success: list[dict[str, Any]]
+    holdout: dict[str, Any] | None
     ab_test_plan: PlanLine
 
 
@@ -223,7 +227,7 @@ class RolloutRoutes:
             "strategy": (Strategy.FIXED if rollout is None else rollout.strategy).value,
             "rollout": None if rollout is None else rollout_line(rollout),
             "results": {} if rollout is None else dict(rollout.results),
-            "online_success": success.get("versions", []),
+            "online_success": success.get("versions", []), "holdout": success.get("holdout"),
             "ab_test_plan": asdict(plan),
         })
 
