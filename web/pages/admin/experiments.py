@@ -61,7 +61,7 @@ class ExperimentPages:
         return frame.page(
             "admin/experiments.html", rollout=current,
             plan=self._experiments.plan(self._allow_list.serving()), strategies=STRATEGIES,
-            candidates=[("", "the serving model itself (A/B test)"), *(
+            candidates=[("", "the serving model itself, its lists more diverse"), *(
                 (r.version_id, f"{_named(r)}, {r.status.value}") for r in records.values()
                 if r.status in LOADABLE)],
             past=[(one, badge_of(one)) for one in rollouts.all() if not one.running],
