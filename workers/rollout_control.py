@@ -127,7 +127,7 @@ class RolloutControl:
             if change.strategy is Strategy.AB_TEST and diversity is None:
                 diversity = self._diversity
             if diversity is None:
-                raise InvalidField("canary_version", "is needed")
+                raise InvalidField("canary_version", "is needed: the model to compare")
             reference = serving.version_id
         if diversity is not None and self._diversity is None:
             raise InvalidField("diversity", "nothing here diversifies lists")
