@@ -7,6 +7,8 @@ import signal
 import socket
 import sys
 import threading
+import time
+from multiprocessing import parent_process
 from multiprocessing.util import Finalize
 
 from flask import Flask
@@ -16,10 +18,13 @@ from granian.log import LogLevels
 from granian.server import Server
 
 from settings import Settings
+from workers.parent_watch import watch_parent
 from workers.processor import OneProcessor, confine
 
 # A fifth of Python's default: the slowest answers come sooner, and none the later.
 _SWITCH_INTERVAL_S = 0.001
+_STOP_WITHIN_S = 10
+"""What has not stopped after it is killed."""
 
 
 def create_app() -> Flask:
@@ -27,6 +32,7 @@ def create_app() -> Flask:
     from application import compose
 
     _pass_termination_on()
+    _end_with_supervisor()
     settings = Settings()
     application = compose(settings, processor=place_threads(settings))
     application.start()
@@ -57,6 +63,23 @@ def _pass_termination_on() -> None:
     threading.Thread(target=wait, name="signals", daemon=True).start()
 
 
+def _end_with_supervisor() -> None:
+    """Stop as on SIGTERM when the process that started this one is gone, as by kill -9.
+
+    Nobody would end this one otherwise: it would hold the port and answer on, unsupervised.
+    """
+    supervisor = parent_process()
+    if supervisor is None:
+        return
+
+    def stop() -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(_STOP_WITHIN_S)
+        os._exit(1)
+
+    watch_parent(supervisor.sentinel, stop)
+
+
 def serve(factory: str = "app:create_app") -> None:
     """Serve until SIGTERM or SIGINT; requests in flight are finished, then all is flushed."""
     settings = Settings()
@@ -77,7 +100,7 @@ def serve(factory: str = "app:create_app") -> None:
         websockets=False,
         log_level=LogLevels.error,
         respawn_failed_workers=True,
-        workers_kill_timeout=10,
+        workers_kill_timeout=_STOP_WITHIN_S,
     ).serve()
 
 

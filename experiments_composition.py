@@ -120,7 +120,7 @@ def open_experiments(
 
     drift = DriftJob(drift_command, settings.training_timeout_s, metrics, retrainer.request,
                      newest_model_ms, settings.drift_retrain_pause_s, now_ms)
-    shown = rollout.Experiments(rollouts, watch, reports)
+    shown = rollout.Experiments(rollouts, watch, reports, settings.experiment_relative_effect)
     return ExperimentSide(
         rollouts, choice, SwitchEndsRollout(model_watch, rollouts, control), watch, judge, success,
         shadow, drift,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
@@ -32,6 +32,8 @@ class PrometheusExperimentMetrics:
             ("result",), registry=registry)
         self._drift = Gauge(
             "reco_drift", "Effect size of each drift test", ("test",), registry=registry)
+        self._drifted = Gauge(
+            "reco_drifted", "1 where a drift test found a drift", ("test",), registry=registry)
 
     def rollout(self, rollout: Rollout | None) -> None:
         """As `ports.ExperimentMetrics.rollout`."""
@@ -62,7 +64,10 @@ class PrometheusExperimentMetrics:
         for result, count in (("scored", scored), ("shed", shed), ("failed", failed)):
             self._shadow.labels(result).inc(count)
 
-    def drift(self, values: Mapping[str, float]) -> None:
+    def drift(self, effects: Mapping[str, float], drifted: Collection[str]) -> None:
         """As `ports.ExperimentMetrics.drift`."""
-        for test, value in values.items():
-            self._drift.labels(test).set(value)
+        self._drift.clear()
+        self._drifted.clear()
+        for test, effect in effects.items():
+            self._drift.labels(test).set(effect)
+            self._drifted.labels(test).set(test in drifted)

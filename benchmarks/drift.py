@@ -1,7 +1,8 @@
 """How often the drift tests raise a false alarm on stationary data, and what they find.
 
-A population whose users differ in activity, mood, favourite genres and hours; 1M events are cut
-into windows, and each window is compared with the one before.
+A population whose users differ in activity, mood, favourite genres and hours. Two windows at a time
+are drawn and compared, until all together hold 1M events and there are comparisons enough for an
+interval that lies under 5 % when hardly one is a false alarm.
 """
 
 from __future__ import annotations
@@ -87,8 +88,9 @@ def compare(population: Population, seed: int, change: Change = NONE) -> DriftRe
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print false alarms and what was found."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--events", type=int, default=1_000_000, help="for each size of window")
-    parser.add_argument("--repeats", type=int, default=5, help="times that many events")
+    parser.add_argument("--events", type=int, default=1_000_000,
+                        help="at least, for each size of window")
+    parser.add_argument("--comparisons", type=int, default=120, help="at least, for each size")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args(arguments)
     began = time.monotonic()
@@ -98,17 +100,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for users in (1_000, 5_000, 20_000):
         alarms, significant, sizes = 0, 0, []
         found: Counter[str] = Counter()
-        runs = 0
-        for repeat in range(options.repeats):
-            population = Population(users, options.seed + repeat)
-            events = 0
-            while events < options.events:
-                report = compare(population, options.seed + 1_000 * runs)
-                runs += 1
-                alarms += report.status == "FAIL"
-                significant += any(test.p_adjusted < 0.05 for test in report.tests)
-                sizes.append(report.current_events)
-                events += report.current_events + report.reference_events
+        runs = events = 0
+        while events < options.events or runs < options.comparisons:
+            population = Population(users, options.seed + runs // 10)
+            report = compare(population, options.seed + 1_000 * runs)
+            runs += 1
+            alarms += report.status == "FAIL"
+            significant += any(test.p_adjusted < 0.05 for test in report.tests)
+            sizes.append(report.current_events)
+            events += report.current_events + report.reference_events
         for run in range(20):
             population = Population(users, options.seed + run)
             for change in CHANGES:

@@ -8,7 +8,7 @@ from types import NoneType
 from typing import get_args, get_origin
 
 import click
-from pydantic import SecretStr
+from pydantic import AwareDatetime, SecretStr
 from pydantic.fields import FieldInfo
 
 from commands.outcome import emit as print_result
@@ -19,7 +19,7 @@ from settings_in_force import groups
 
 _KINDS: dict[object, str] = {
     str: "text", int: "whole number", float: "number", bool: "true or false", Path: "path",
-    SecretStr: "secret text",
+    SecretStr: "secret text", AwareDatetime: "ISO 8601 time with its zone",
 }  # fmt: skip
 _HEAD = f"""# Settings
 

@@ -11,12 +11,14 @@ from typing import Any
 
 import click
 import numpy as np
+import pandas as pd
+import structlog
 
 from adapters.json_log import configure_json_log
 from adapters.report_files import ReportFiles
 from clock import now_ms
 from commands.outcome import EXIT_FAILED, EXIT_OK, emit, json_option
-from composition import StoreSide, open_store
+from composition import StoreSide, open_model_files, open_store
 from recommender.arrays import Float64s
 from recommender.audit.documents import instant
 from recommender.audit.drift import (
@@ -28,6 +30,9 @@ from recommender.audit.drift import (
     EventWindow,
     drift,
 )
+from recommender.audit.drift_windows import DriftWindows, windows_at
+from recommender.errors import ModelRefused
+from recommender.manifest import Manifest
 from recommender.schemas import Columns
 from recommender.types import EventType
 from settings import Settings
@@ -35,6 +40,7 @@ from web.pages.admin.drift import DRIFT_REPORT
 from workers import parent_watch
 from workers.arm_records import first_sequence_since
 
+_log = structlog.get_logger(__name__)
 _EVENTS_AT_ONCE = 50_000
 _KINDS = (EventType.RATE.value, EventType.WATCH.value)
 
@@ -48,7 +54,10 @@ def _end() -> None:
               help="End when standard input ends, and leave the processor to others.")
 @json_option
 def command(watch_parent: bool, as_json: bool) -> int:
-    """Compare the last window of time with the one before and write drift_report.json.
+    """Compare the last window of time with a reference and write drift_report.json.
+
+    The reference is the last such window that the serving model was trained on, the window before
+    while the model is younger than a window, or the one that ends at FAIRREEL_DRIFT_REFERENCE_TO.
 
     Exit code 0 whatever is found; the status is in the report.
     """
@@ -58,11 +67,19 @@ def command(watch_parent: bool, as_json: bool) -> int:
     settings = Settings()
     configure_json_log(settings.log_level)
     with closing(open_store(settings)) as side:
-        report = drift_report(side, now_ms(), settings.drift_window_s * 1000)
+        serving = side.allow_list.serving()
+        learned = None if serving is None else _manifest(settings, serving.version_id)
+        windows = windows_at(now_ms(), settings.drift_window_s * 1000,
+                             None if learned is None else learned.watermark.timestamp_ms,
+                             settings.drift_reference_to_ms)
+        report = drift_report(side, windows, learned)
     report_file(settings).write(DRIFT_REPORT, report)
     lines = [f"{report['status']}: {report['current']['events']} events of "
              f"{report['current']['users']} users against {report['reference']['events']} of "
-             f"{report['reference']['users']}"]
+             f"{report['reference']['users']} ({report['against']}, to "
+             f"{report['window']['reference_to']})"]
+    if report["reason"]:
+        lines.append(report["reason"])
     lines += [f"{test['name']}: {test['effect']:.3f} {test['effect_in']} (from "
               f"{test['threshold']}), p {test['p_adjusted']:.3g}"
               f"{', DRIFTED' if test['drifted'] else ''}" for test in report["tests"]]
@@ -75,35 +92,48 @@ def report_file(settings: Settings) -> ReportFiles:
     return ReportFiles({DRIFT_REPORT: Path(settings.outputs_folder) / "drift_report.json"})
 
 
-def drift_report(side: StoreSide, at_ms: int, window_ms: int) -> dict[str, Any]:
-    """The report of two windows of equal length, the second of which ends now.
+def _manifest(settings: Settings, version_id: str) -> Manifest | None:
+    try:
+        return open_model_files(settings, publishing=False).manifest(version_id)
+    except ModelRefused as refusal:
+        _log.warning("manifest_refused", version_id=version_id, cause=refusal.cause)
+        return None
+
+
+def drift_report(side: StoreSide, windows: DriftWindows,
+                 learned: Manifest | None) -> dict[str, Any]:
+    """The report of two windows; `learned` is the manifest of the serving model.
 
     Raises:
         StoreUnavailable: the store does not answer.
     """
-    middle_ms, start_ms = at_ms - window_ms, at_ms - 2 * window_ms
+    reference_time, time = windows.reference, windows.current
     genres, rows = _genre_table(side)
     users: dict[str, int] = {}
     parts: list[list[tuple[Any, ...]]] = [[], []]
-    for chunk in side.store.event_chunks(first_sequence_since(side.store, start_ms),
-                                         _EVENTS_AT_ONCE):
-        kept = chunk[chunk[Columns.TYPE].isin(_KINDS) & (chunk[Columns.TIMESTAMP] >= start_ms)
-                     & (chunk[Columns.TIMESTAMP] < at_ms)]
-        current = kept[Columns.TIMESTAMP].to_numpy() >= middle_ms
+    for chunk in side.store.event_chunks(
+            first_sequence_since(side.store, reference_time.from_ms), _EVENTS_AT_ONCE):
+        within = pd.Series(False, chunk.index)
+        for stretch in (reference_time, time):
+            within |= chunk[Columns.TIMESTAMP].between(
+                stretch.from_ms, stretch.to_ms, inclusive="left")
+        kept = chunk[chunk[Columns.TYPE].isin(_KINDS) & within]
+        current = kept[Columns.TIMESTAMP].to_numpy() >= time.from_ms
         values = zip(kept[Columns.USER], kept[Columns.RATING], kept[Columns.TIMESTAMP],
                      kept[Columns.ITEM], current.tolist(), strict=True)
         for user, rating, moment, film, is_current in values:
             parts[is_current].append(
                 (users.setdefault(user, len(users)), rating, moment, rows.get(film, -1)))
     reference, now = (_window(part) for part in parts)
-    found = drift(reference, now, genres)
-    serving = side.allow_list.serving()
+    found = drift(reference, now, genres, windows)
     return {
-        "schema_version": 1, "generated_at": instant(at_ms), "status": found.status,
-        "data_snapshot_id": None,
-        "model_version": None if serving is None else serving.version_id,
-        "window": {"reference_from": instant(start_ms), "from": instant(middle_ms),
-                   "to": instant(at_ms)},
+        "schema_version": 1, "generated_at": instant(time.to_ms), "status": found.status,
+        "reason": found.reason, "against": windows.against,
+        "data_snapshot_id": None if learned is None else learned.data_snapshot_id,
+        "model_version": None if learned is None else learned.version_id,
+        "window": {"reference_from": instant(reference_time.from_ms),
+                   "reference_to": instant(reference_time.to_ms),
+                   "from": instant(time.from_ms), "to": instant(time.to_ms)},
         "reference": {"events": found.reference_events, "users": found.reference_users},
         "current": {"events": found.current_events, "users": found.current_users},
         "drifted": list(found.drifted), "tests": [asdict(test) for test in found.tests],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator
 
 
 class ExperimentSettings(BaseModel):
@@ -48,10 +48,19 @@ class ExperimentSettings(BaseModel):
     drift_interval_s: int = Field(default=86_400, ge=60)
     """Seconds between two drift reports."""
     drift_window_s: int = Field(default=604_800, ge=3_600)
-    """Length of the window that is compared with the one before; whole weeks, for weeks differ
+    """Length of the window that is compared with its reference; whole weeks, for weeks differ
     from day to day."""
+    drift_reference_to: AwareDatetime | None = None
+    """Where the reference ends, as to find what changes slowly. None: with the newest event that
+    the serving model was trained on. It never reaches into the window that is compared."""
     drift_retrain_pause_s: int = Field(default=21_600, ge=0)
     """A drift starts no retrain while the newest model is younger."""
+
+    @property
+    def drift_reference_to_ms(self) -> int | None:
+        """The same in UTC milliseconds."""
+        to = self.drift_reference_to
+        return None if to is None else round(to.timestamp() * 1000)
 
     @field_validator("canary_steps_percent")
     @classmethod

@@ -27,8 +27,6 @@ class RerankSettings(BaseModel):
     """The reranker that `diversity` of a request and the diversity boost set."""
     diversity_max: Strength = 1.0
     """The most that a request may ask for by `diversity`; 0 also hides the choice on the page."""
-    diversity_boost: Strength = 0.3
-    """Strength of the reranker for diversity in variant B of an experiment that boosts it."""
     exposure_half_life_s: int = Field(default=604_800, ge=60)
     """Time after which a showing counts half, for rerankers that look at what was shown."""
     exposure_interval_s: int = Field(default=60, ge=1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -75,7 +75,7 @@ class InMemoryExperimentMetrics:
         self.means: dict[str, dict[str, float]] = {}
         self.success: dict[str, float] = {}
         self.shadowed = (0, 0, 0)
-        self.drifted: dict[str, float] = {}
+        self.drifted: dict[str, tuple[float, bool]] = {}
 
     def rollout(self, rollout: Rollout | None) -> None:
         self.running = rollout
@@ -93,5 +93,5 @@ class InMemoryExperimentMetrics:
         before = self.shadowed
         self.shadowed = before[0] + scored, before[1] + shed, before[2] + failed
 
-    def drift(self, values: Mapping[str, float]) -> None:
-        self.drifted |= values
+    def drift(self, effects: Mapping[str, float], drifted: Collection[str]) -> None:
+        self.drifted = {test: (effect, test in drifted) for test, effect in effects.items()}

@@ -45,6 +45,14 @@ def test_an_answer_is_shown_with_titles_reasons_and_origin(desk: SiteDesk) -> No
         assert said in text, said
 
 
+def test_what_reordered_the_list_is_told(desk: SiteDesk) -> None:
+    plain = ask(desk)["provenance"]["request_id"]
+    assert "Reordered by nothing" in desk.text(f"/admin/trace?request_id={plain}")
+    answer = desk.site.ask(f"user_id={USER}&k=5&diversity=0.5").json
+    told = desk.text(f"/admin/trace?request_id={answer['provenance']['request_id']}")
+    assert "Reordered by mmr 0.5" in told
+
+
 def test_a_users_last_answers_lead_to_each(desk: SiteDesk) -> None:
     ids = []
     for _ in range(3):

@@ -115,7 +115,7 @@ def test_a_drift_starts_a_retrain_that_says_why() -> None:
     found, metrics = job(retrain, Clock().now_ms - 3_601_000)
     assert found.judge(report("ratings", "hour_mix"))
     assert retrain.asked == [("drift: ratings, hour_mix", "drift")]
-    assert metrics.drifted == {"ratings": 0.3}
+    assert metrics.drifted == {"ratings": (0.3, True)}
 
 
 def test_a_drift_soon_after_a_training_starts_none() -> None:
@@ -129,4 +129,4 @@ def test_no_drift_starts_nothing() -> None:
     retrain = Retrains()
     found, metrics = job(retrain, None)
     assert not found.judge(report())
-    assert not retrain.asked and metrics.drifted == {"ratings": 0.3}
+    assert not retrain.asked and metrics.drifted == {"ratings": (0.3, False)}

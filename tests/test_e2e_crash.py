@@ -113,6 +113,22 @@ def test_kill_9_loses_only_the_newest_traces_and_no_training_outlives_its_server
         assert can_train(home)
 
 
+def test_a_worker_whose_supervisor_was_killed_writes_everything_and_frees_the_port(
+    home: Home,
+) -> None:
+    with home.program().start() as program:
+        (worker,) = program.workers()
+        answers = [program.ask("GET", f"/recommend?user_id=u{n}") for n in range(1, 21)]
+        program.process.kill()
+        program.process.wait(10)
+        soon(lambda: not alive(worker), 10.0)
+        assert len(home.log("stopped")) == 1
+        program.start()
+        for answer in answers:
+            trace = program.ask("GET", f"/trace/{answer.headers['x-request-id']}")
+            assert trace.status == 200 and answer.body in trace.body
+
+
 # --- what reached the disk before the answer left
 
 CALL = re.compile(r"^(\d+) +(?:<\.\.\. (\w+) resumed>|(\w+)\((\d+)<(.*?)>)(.*)$")

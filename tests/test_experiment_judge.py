@@ -10,6 +10,7 @@ import orjson
 import pytest
 from fastavro.validation import validate
 
+from recommender.experiments.power import needed_users
 from recommender.experiments.rollout import RolloutEnd, Strategy
 from recommender.types import Event, EventType, ModelStatus
 from tests.fakes import event_frame
@@ -143,9 +144,13 @@ def test_an_ab_test_is_reported_with_its_sentence(world: JudgeWorld) -> None:
     world.store.apply(event_frame(
         Event(f"r{user}", EventType.RATE, f"user-{user}", "m1", at_ms, at_ms, "api", 4.0)
         for user in range(1, 40)))
+    world.reports.write("online_success", {"versions": [{"model_version": STABLE, "ratio": 0.3}]})
     world.look_after(5_000)
     early = world.reports.read("ab_test_results")
     assert early is not None and early["verdict"] == "insufficient_data"
+    assert early["power"]["base"] == 0.3
+    assert early["power"]["needed_users_z_test"] == needed_users(0.3, 0.015)
+    assert "A change of 5% would need about" in early["sentence"]
     world.look_after(CLOSED_MS)
     report = world.reports.read("ab_test_results")
     assert report is not None
@@ -225,6 +230,18 @@ def test_online_success_counts_closed_windows_by_model(world: JudgeWorld) -> Non
     assert report is not None
     assert {v["model_version"]: v["answers"] for v in report["versions"]} == {
         STABLE: 300, CANDIDATE: 200}
+
+
+def test_the_holdout_counts_apart_and_what_was_chosen_does_not(world: JudgeWorld) -> None:
+    world.ask(100, arm="A", success={"A": 1.0})
+    world.ask(80, arm="holdout", success={"holdout": 0.0})
+    world.ask(60, arm="chosen", success={"chosen": 0.0})
+    world.clock.now_ms += CLOSED_MS
+    world.success.run()
+    assert world.metrics.success == {STABLE: 1.0}
+    report = world.reports.read("online_success")
+    assert report is not None and report["lists"] == 180
+    assert (report["holdout"]["answers"], report["holdout"]["successes"]) == (80, 0)
 
 
 def test_online_success_forgets_what_is_long_ago(world: JudgeWorld) -> None:

@@ -6,6 +6,11 @@ from typing import Any
 
 import pytest
 
+from recommender.experiments.power import (
+    detectable_effect,
+    needed_users,
+    needed_users_always_valid,
+)
 from recommender.experiments.rollout import RolloutEnd
 from recommender.types import ModelStatus, Role
 from tests.admin_desk import Desk
@@ -65,6 +70,9 @@ def test_an_ab_test_without_a_candidate_compares_diversity(world: ExperimentWorl
     (f"strategy=canary&canary_version={REFUSED}", 409, None),
     (f"strategy=shadow&canary_version={BROKEN}", 409, None),
     (f"strategy=ab_test&name={'n' * 65}", 422, "name"),
+    (f"strategy=canary&canary_version={CANDIDATE}&diversity=0.3", 422, "diversity"),
+    ("strategy=canary&diversity=0.3", 422, "diversity"),
+    ("strategy=shadow", 422, "canary_version"),
     (f"strategy=canary&canary_version={CANDIDATE}&percentage=1", 422, "percentage"),
 ])
 def test_what_cannot_be_rolled_out_is_refused_and_changes_nothing(
@@ -100,6 +108,20 @@ def test_fixed_ends_it_and_the_stable_model_serves_on(world: ExperimentWorld) ->
     assert (answer.json["strategy"], answer.json["rollout"]) == ("fixed", None)
     assert world.status_of(STABLE) is ModelStatus.SERVING
     assert update(world, "strategy=fixed").status_code == 200
+
+
+@pytest.mark.parametrize(("more", "field"), [
+    (f"canary_version={CANDIDATE}", "canary_version"), ("diversity=0.3", "diversity"),
+    ("canary_percentage=50", "canary_percentage"), ("name=last", "name"),
+])
+def test_fixed_with_anything_else_is_refused_and_tells_of_switch(
+        world: ExperimentWorld, more: str, field: str) -> None:
+    update(world, f"strategy=canary&canary_version={CANDIDATE}")
+    answer = update(world, f"strategy=fixed&{more}")
+    assert answer.status_code == 422
+    (error,) = answer.json["errors"]
+    assert error["field"] == field and "/switch" in error["reason"]
+    assert world.rollouts.current() is not None
 
 
 def test_every_change_is_audited_with_who_from_and_to(world: ExperimentWorld) -> None:
@@ -140,6 +162,19 @@ def test_online_success_is_in_the_status(world: ExperimentWorld) -> None:
     world.reports.write("online_success", {"versions": versions})
     status = world.client.get("/rollout/status", headers=world.key(Role.ADMIN)).json
     assert status["strategy"] == "fixed" and status["online_success"] == versions
+
+
+def test_the_status_tells_what_an_ab_test_needs_before_it_begins(world: ExperimentWorld) -> None:
+    admin = world.key(Role.ADMIN)
+    unknown = world.client.get("/rollout/status", headers=admin).json["ab_test_plan"]
+    assert unknown["base"] is None and unknown["needed_users_z_test"] is None
+    world.reports.write("online_success", {"versions": [
+        {"model_version": CANDIDATE, "ratio": 0.9}, {"model_version": STABLE, "ratio": 0.3}]})
+    plan = world.client.get("/rollout/status", headers=admin).json["ab_test_plan"]
+    assert plan["base"] == 0.3 and plan["relative_effect"] == 0.05
+    assert plan["needed_users_z_test"] == needed_users(0.3, 0.015)
+    assert plan["needed_users_always_valid"] == needed_users_always_valid(0.3, 0.015)
+    assert plan["detectable"][1] == [10_000, pytest.approx(detectable_effect(0.3, 10_000))]
 
 
 @pytest.mark.parametrize(("field", "value"), [("canary_percentage", True), ("diversity", False),
@@ -198,6 +233,16 @@ def test_a_page_begins_and_ends_a_rollout(desk: Desk, world: ExperimentWorld) ->
     assert "has ended" in desk.act("/admin/experiments/stop", "/admin/experiments").text
     assert "stopped" in desk.text("/admin/experiments/from-page")
     assert world.rollouts.current() is None
+
+
+def test_the_page_tells_how_many_users_an_ab_test_needs(desk: Desk, world: ExperimentWorld) -> None:
+    assert "is told when the success of the serving model is known" in desk.text(
+        "/admin/experiments")
+    world.reports.write("online_success", {"versions": [{
+        "model_version": STABLE, "ratio": 0.3, "answers": 10, "successes": 3,
+        "interval": [0.1, 0.6]}]})
+    needed = f"{needed_users(0.3, 0.015):,}".replace(",", " ")
+    assert f"z-test {needed}" in desk.text("/admin/experiments")
 
 
 def test_a_page_asks_before_it_begins(desk: Desk, world: ExperimentWorld) -> None:

@@ -155,6 +155,7 @@ def test_a_training_leaves_the_serving_model_alone_while_a_rollout_runs(engine: 
     (Strategy.FIXED, CANDIDATE, None, "strategy"),
     (Strategy.CANARY, STABLE, None, "canary_version"),
     (Strategy.AB_TEST, STABLE, None, "canary_version"),
+    (Strategy.SHADOW, STABLE, None, "canary_version"),
     (Strategy.CANARY, CANDIDATE, 100.0, "canary_percentage"),
     (Strategy.AB_TEST, CANDIDATE, 0.0, "canary_percentage"),
     (Strategy.SHADOW, CANDIDATE, 101.0, "canary_percentage"),
@@ -164,6 +165,20 @@ def test_a_rollout_that_compares_nothing_is_refused(
     with pytest.raises(InvalidField) as refused:
         new_rollout("x", strategy, STABLE, candidate, percentage, STEPS, "salt", 1, "me")
     assert refused.value.field == field
+
+
+@pytest.mark.parametrize("strategy", [Strategy.AB_TEST, Strategy.SHADOW])
+def test_the_serving_model_is_compared_with_itself_under_another_diversity(
+        strategy: Strategy) -> None:
+    found = new_rollout("x", strategy, STABLE, STABLE, None, STEPS, "salt", 1, "me", 0.5)
+    assert (found.candidate, found.diversity) == (STABLE, 0.5)
+
+
+@pytest.mark.parametrize("candidate", [STABLE, CANDIDATE])
+def test_a_canary_has_no_diversity_that_its_promotion_would_lose(candidate: str) -> None:
+    with pytest.raises(InvalidField) as refused:
+        new_rollout("x", Strategy.CANARY, STABLE, candidate, None, STEPS, "salt", 1, "me", 0.5)
+    assert refused.value.field == "diversity"
 
 
 def test_a_shadow_answers_nobody() -> None:

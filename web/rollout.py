@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Protocol
 
 from flask import Response
@@ -10,10 +10,13 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 from recommender.errors import InvalidField, NotFound
+from recommender.experiments.online_success import success_of
+from recommender.experiments.power import PowerPlan, power_plan
 from recommender.experiments.rollout import Rollout, RolloutChange, Strategy
 from recommender.ports import Rollouts
 from recommender.ports.experiments import ExperimentReports
 from recommender.schemas import ID_PATTERN
+from recommender.types import ModelRecord
 from web.answers import iso_time, json_answer
 from web.operations import Operation, Who
 from web.reading import json_body, path_id, query_parameters
@@ -23,6 +26,8 @@ from web.surface import Register, Surface
 
 EXPERIMENT_NAME = r"^[A-Za-z0-9._:-]{1,64}$"
 ONLINE_SUCCESS = "online_success"
+PLANNED_USERS = (1_000, 10_000, 100_000)
+"""Users for whom the least rise that they can show is told before an A/B test begins."""
 
 
 class RolloutUpdate(Protocol):
@@ -39,11 +44,18 @@ class RolloutUpdate(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Experiments:
-    """What these routes and pages call."""
+    """What these routes and pages call; `relative_effect` is the change worth knowing."""
 
     rollouts: Rollouts
     control: RolloutUpdate
     reports: ExperimentReports
+    relative_effect: float = 0.05
+
+    def plan(self, serving: ModelRecord | None) -> PowerPlan:
+        """What an A/B test at 50/50 would need, by the success of the serving model lately."""
+        report = self.reports.read(ONLINE_SUCCESS)
+        base = None if serving is None else success_of(serving.version_id, report)
+        return power_plan(base, self.relative_effect, PLANNED_USERS)
 
 
 def _decimal(value: object) -> object:
@@ -62,7 +74,8 @@ class RolloutRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    strategy: Strategy = Field(description="fixed ends what runs: the stable model serves all")
+    strategy: Strategy = Field(description="fixed, given alone, ends what runs: the stable "
+                               "model serves all; /switch serves another")
     canary_version: Annotated[
         str, BeforeValidator(_decimal), Field(pattern=ID_PATTERN)] | None = Field(
         default=None, description="the candidate: version id, integer version or model name; an "
@@ -73,7 +86,8 @@ class RolloutRequest(BaseModel):
         "them in an A/B test, all requests in shadow")
     diversity: Annotated[float, BeforeValidator(_no_bool)] | None = Field(
         default=None, ge=0, le=1, allow_inf_nan=False,
-        description="strength of the diversity boost of the candidate's arm")
+        description="strength of the diversity boost of the candidate's arm, in an A/B test or "
+        "a shadow; no canary has one, for what it promotes is a model")
     name: str | None = Field(default=None, pattern=EXPERIMENT_NAME,
                              description="of the experiment; default: made from the rest")
 
@@ -102,13 +116,32 @@ class RolloutLine(BaseModel):
     ended_at: str | None
 
 
+class PlanLine(BaseModel):
+    """What an A/B test at 50/50 needs at a power of 80 %: null while no success is known.
+
+    `detectable` are pairs of users in both arms and the least rise of success they can show.
+    """
+
+    base: float | None
+    relative_effect: float
+    share_b: float
+    needed_users_z_test: int | None
+    needed_users_always_valid: int | None
+    detectable: list[tuple[int, float | None]]
+
+
 class RolloutAnswer(BaseModel):
-    """The strategy in force; `rollout` is null for `fixed`, `results` are of the last look."""
+    """The strategy in force; `rollout` is null for `fixed`, `results` are of the last look.
+
+    `holdout` is the online success of lists without personalisation, null when there are none.
+    """
 
     strategy: str
     rollout: RolloutLine | None
     results: dict[str, Any]
     online_success: list[dict[str, Any]]
+    holdout: dict[str, Any] | None
+    ab_test_plan: PlanLine
 
 
 class ExperimentsAnswer(BaseModel):
@@ -163,6 +196,7 @@ class RolloutRoutes:
 
     def __init__(self, surface: Surface, experiments: Experiments) -> None:
         self._experiments = experiments
+        self._allow_list = surface.services.allow_list
         self._actor = surface.access.actor
 
     def status(self) -> Response:
@@ -188,11 +222,13 @@ class RolloutRoutes:
 
     def _state(self, rollout: Rollout | None) -> Response:
         success = self._experiments.reports.read(ONLINE_SUCCESS) or {}
+        plan = self._experiments.plan(self._allow_list.serving())
         return json_answer({
             "strategy": (Strategy.FIXED if rollout is None else rollout.strategy).value,
             "rollout": None if rollout is None else rollout_line(rollout),
             "results": {} if rollout is None else dict(rollout.results),
-            "online_success": success.get("versions", []),
+            "online_success": success.get("versions", []), "holdout": success.get("holdout"),
+            "ab_test_plan": asdict(plan),
         })
 
 

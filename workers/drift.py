@@ -67,8 +67,8 @@ class DriftJob:
 
     def judge(self, report: Mapping[str, Any]) -> bool:
         """Show a report; True when it led to a retrain."""
-        self._metrics.drift({test["name"]: test["effect"] for test in report["tests"]})
         drifted = list(report["drifted"])
+        self._metrics.drift({test["name"]: test["effect"] for test in report["tests"]}, drifted)
         if not drifted:
             return False
         _log.warning("drift_found", tests=drifted)

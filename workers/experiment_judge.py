@@ -21,6 +21,7 @@ from recommender.experiments.canary import (
     step_after,
 )
 from recommender.experiments.canary_rows import canary_sums
+from recommender.experiments.online_success import success_of
 from recommender.experiments.report import SCHEMA_VERSION, ArmData, experiment_report
 from recommender.experiments.rollout import (
     CANDIDATE_ARM,
@@ -36,6 +37,7 @@ from recommender.ports.experiments import ExperimentMetrics, ExperimentReports
 from recommender.serving_state import ServedModel
 from workers.arm_records import ArmRecords
 from workers.experiment_events import ExperimentEvents
+from workers.online_success import ONLINE_SUCCESS
 from workers.rollout_control import RolloutControl
 
 _log = structlog.get_logger(__name__)
@@ -136,13 +138,17 @@ class ExperimentJudge:
             "window": {"from": instant(rollout.step_since_ms), "to": instant(now_ms),
                        "watched_within_s": self._options.window_ms // 1000},
             "users_in_both_arms_left_out": records.crossed,
-        } | experiment_report(a, b, records.films(), self._options.relative_effect)
+        } | experiment_report(a, b, records.films(), self._options.relative_effect,
+                              expected=self._expected(rollout.stable))
         self._metrics.arms({
             arm: {name: found[key] for name, found in report["further"].items()
                   if found[key] is not None}
             for arm, key in ((STABLE_ARM, "a"), (CANDIDATE_ARM, "b"))})
         self._rollouts.note_results(rollout.name, report)
         self._reports.write(AB_TEST_RESULTS, report)
+
+    def _expected(self, version_id: str) -> float | None:
+        return success_of(version_id, self._reports.read(ONLINE_SUCCESS))
 
     def _arm(self, rollout: Rollout, records: ArmRecords, arm: str, now_ms: int) -> ArmData:
         raters, ratings = records.ratings(arm)

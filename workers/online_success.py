@@ -17,6 +17,7 @@ from recommender.ports.answer_window import AnswerWindow, GivenAnswer
 from recommender.ports.experiments import ExperimentMetrics, ExperimentReports
 from recommender.request_id import request_id
 from recommender.schemas import Columns
+from recommender.serving_configuration import CHOSEN_VARIANT, HOLDOUT_VARIANT
 from recommender.types import EventType, answer_failed
 from workers.arm_records import ANSWERS_AT_ONCE, EVENTS_AT_ONCE, LATE_MS, first_sequence_since
 
@@ -28,6 +29,9 @@ BATCHES_A_RUN = 10
 
 class OnlineSuccess:
     """Counts each answer once, when its window has closed. Counts of hours gone are dropped.
+
+    Lists without personalisation, of the holdout, count apart and for no model; those that someone
+    asked for in their own way do not count.
 
     Args:
         window_ms: within which a watch is a success.
@@ -87,7 +91,8 @@ class OnlineSuccess:
             self._sequence = int(chunk[Columns.SEQUENCE].iloc[-1])
 
     def _count(self, found: list[GivenAnswer]) -> None:
-        answers = [answer for answer in found if not answer_failed(answer.status)]
+        answers = [answer for answer in found if not answer_failed(answer.status)
+                   and answer.variant != CHOSEN_VARIANT]
         films: dict[str, int] = {}
         users: dict[str, int] = {}
         shown = self._window.shown({answer.text_digest for answer in answers})
@@ -104,7 +109,9 @@ class OnlineSuccess:
         success = watched_within(who, at_ms, padded, watchers, watched, watched_ms,
                                  self._window_ms)
         for answer, succeeded in zip(answers, success.tolist(), strict=True):
-            key = answer.timestamp_ms // _HOUR_MS, answer.model_version
+            apart = answer.variant == HOLDOUT_VARIANT
+            key = answer.timestamp_ms // _HOUR_MS, (
+                HOLDOUT_VARIANT if apart else answer.model_version)
             self._counts[key] += 1
             self._successes[key] += succeeded
 
@@ -121,19 +128,20 @@ class OnlineSuccess:
     def _tell(self, now_ms: int) -> None:
         counts: Counter[str] = Counter()
         successes: Counter[str] = Counter()
-        for (_, version), count in self._counts.items():
-            counts[version] += count
-        for (_, version), count in self._successes.items():
-            successes[version] += count
+        for (_, of), count in self._counts.items():
+            counts[of] += count
+        for (_, of), count in self._successes.items():
+            successes[of] += count
+        found = {of: {"answers": count, "successes": successes[of], "ratio": successes[of] / count,
+                      "interval": wilson_interval(successes[of], count)}
+                 for of, count in sorted(counts.items(), reverse=True)}
+        holdout = found.pop(HOLDOUT_VARIANT, None)
         versions: list[dict[str, Any]] = [
-            {"model_version": version, "answers": count, "successes": successes[version],
-             "ratio": successes[version] / count,
-             "interval": wilson_interval(successes[version], count)}
-            for version, count in sorted(counts.items(), reverse=True)]
+            {"model_version": version} | line for version, line in found.items()]
         self._metrics.online_success({v["model_version"]: v["ratio"] for v in versions})
         self._reports.write(ONLINE_SUCCESS, {
             "schema_version": 1, "generated_at": instant(now_ms),
             "window": {"from": instant(now_ms - self._over_ms), "to": instant(now_ms),
                        "watched_within_s": self._window_ms // 1000},
-            "lists": counts.total(), "versions": versions,
+            "lists": counts.total(), "versions": versions, "holdout": holdout,
         })

@@ -66,6 +66,7 @@ class RolloutControl:
         """
         current = self._rollouts.current()
         if change.strategy is Strategy.FIXED:
+            change.check_end()
             if current is not None:
                 self.end(current, RolloutEnd.STOPPED, actor, "asked for")
             return None
@@ -123,10 +124,11 @@ class RolloutControl:
             raise NotFound("no model serves yet: there is nothing to compare with")
         reference, diversity = change.candidate, change.diversity
         if reference is None:
-            if change.strategy is not Strategy.AB_TEST:
-                raise InvalidField("canary_version", "is needed")
+            if change.strategy is Strategy.AB_TEST and diversity is None:
+                diversity = self._diversity
+            if diversity is None:
+                raise InvalidField("canary_version", "is needed: the model to compare")
             reference = serving.version_id
-            diversity = self._diversity if diversity is None else diversity
         if diversity is not None and self._diversity is None:
             raise InvalidField("diversity", "nothing here diversifies lists")
         record = self._allow_list.find(reference)

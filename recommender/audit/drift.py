@@ -16,6 +16,7 @@ import numpy as np
 from scipy.special import chdtrc, kolmogorov
 
 from recommender.arrays import Float64s, Int64s
+from recommender.audit.drift_windows import DriftWindows
 from recommender.multiple_tests import benjamini_hochberg
 
 ALPHA = 0.05
@@ -66,7 +67,7 @@ class DriftTest:
 
 @dataclass(frozen=True, slots=True)
 class DriftReport:
-    """All tests; `status` is PASS, FAIL (something drifted) or INSUFFICIENT_DATA."""
+    """All tests; `status` is PASS, FAIL (something drifted) or INSUFFICIENT_DATA, with a reason."""
 
     status: str
     tests: tuple[DriftTest, ...]
@@ -74,6 +75,7 @@ class DriftReport:
     current_events: int
     reference_users: int
     current_users: int
+    reason: str = ""
 
     @property
     def drifted(self) -> tuple[str, ...]:
@@ -93,17 +95,19 @@ class _Finding:
     matters: bool = False
 
 
-def drift(reference: EventWindow, current: EventWindow, genres: Float64s) -> DriftReport:
+def drift(reference: EventWindow, current: EventWindow, genres: Float64s,
+          windows: DriftWindows | None = None) -> DriftReport:
     """Compare two windows of equal length.
 
     Args:
         genres: float64 of shape (n_films, n_genres), how much of a film each genre is; rows sum
             up to 1, or to 0 for a film without genres.
+        windows: from when to when they are; nothing is compared unless events fill both.
     """
-    users = tuple(len(np.unique(window.users)) for window in (reference, current))
+    people = len(np.unique(reference.users)), len(np.unique(current.users))
     sizes = len(reference), len(current)
-    if min(users) < USERS_MIN:
-        return DriftReport("INSUFFICIENT_DATA", (), *sizes, *users)
+    if missing := _missing(reference, current, people, windows):
+        return DriftReport("INSUFFICIENT_DATA", (), *sizes, *people, missing)
     found = [f for f in (
         _ratings(reference, current), _activity(reference, current),
         _mix("rating_distribution", *(_rating_cells(w, reference, current)
@@ -119,7 +123,22 @@ def drift(reference: EventWindow, current: EventWindow, genres: Float64s) -> Dri
                   p < ALPHA and f.matters, f.psi)
         for f, p in zip(found, adjusted, strict=True))
     status = "FAIL" if any(test.drifted for test in tests) else "PASS"
-    return DriftReport(status, tests, *sizes, *users)
+    return DriftReport(status, tests, *sizes, *people)
+
+
+def _missing(reference: EventWindow, current: EventWindow, people: tuple[int, int],
+             windows: DriftWindows | None) -> str:
+    """Why there is nothing to compare, empty when there is."""
+    for name, found in zip(("reference", "current"), people, strict=True):
+        if found < USERS_MIN:
+            return f"{found} people in the {name} window, {USERS_MIN} are needed"
+    if windows is None:
+        return ""
+    for name, events, stretch in (("reference", reference, windows.reference),
+                                  ("current", current, windows.current)):
+        if not stretch.filled_by(events.at_ms):
+            return f"the events of the {name} window do not reach from its start to its end"
+    return ""
 
 
 def psi(reference: Float64s, current: Float64s) -> float:

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import numpy as np
 
 from recommender.arrays import Bools, Int64s
 
 WINDOW_MS = 30 * 60 * 1000
+
+
+def success_of(version_id: str, report: Mapping[str, Any] | None) -> float | None:
+    """The share of answers of a model with a success by the report, None when it tells of none."""
+    versions: Sequence[Mapping[str, Any]] = (report or {}).get("versions", ())
+    return next((float(one["ratio"]) for one in versions if one["model_version"] == version_id),
+                None)
 
 
 def watched_within(users: Int64s, at_ms: Int64s, lists: Int64s, watch_users: Int64s,

@@ -2,11 +2,43 @@
 
 from __future__ import annotations
 
-from math import inf, sqrt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import inf, isfinite, sqrt
 
 from scipy.special import ndtri
 
 from recommender.experiments.sequential import radius
+
+
+@dataclass(frozen=True, slots=True)
+class PowerPlan:
+    """What an experiment needs and can find; None where the base is not known or too near an end.
+
+    base: success of A. relative_effect: the change of it that users are needed for, in both arms
+    together. detectable: (users in both arms, least rise of success that the z-test finds).
+    """
+
+    base: float | None
+    relative_effect: float
+    share_b: float
+    needed_users_z_test: int | None
+    needed_users_always_valid: int | None
+    detectable: tuple[tuple[int, float | None], ...]
+
+
+def power_plan(base: float | None, relative_effect: float, users: Sequence[int],
+               share_b: float = 0.5) -> PowerPlan:
+    """For a power of 80 % at 5 %; `users` are the numbers to tell detectable rises for."""
+    if base is None or not 0 < base < 1 or base * (1 + relative_effect) >= 1:
+        return PowerPlan(base, relative_effect, share_b, None, None,
+                         tuple((count, None) for count in users))
+    effect = base * relative_effect
+    found = ((count, detectable_effect(base, count, share_b)) for count in users)
+    return PowerPlan(
+        base, relative_effect, share_b, needed_users(base, effect, share_b),
+        needed_users_always_valid(base, effect, share_b),
+        tuple((count, rise if isfinite(rise) else None) for count, rise in found))
 
 
 def standard_error(base: float, effect: float, users: float, share_b: float) -> float:

@@ -14,11 +14,7 @@ from recommender.experiments.canary_metrics import DIVERSITY, GINI, LATENCY, SUC
 from recommender.experiments.canary_rows import AnswerRows, FilmTraits, canary_sums
 from recommender.experiments.coverage import coverage_at_equal_size
 from recommender.experiments.fixed_horizon import two_means, two_proportions, wilson_interval
-from recommender.experiments.power import (
-    detectable_effect,
-    needed_users,
-    needed_users_always_valid,
-)
+from recommender.experiments.power import power_plan
 from recommender.experiments.sample_ratio import BLOCKING_P, SampleRatio, sample_ratio
 from recommender.experiments.sequential import AlwaysValid, always_valid
 
@@ -63,10 +59,12 @@ def first_successes(rows: AnswerRows) -> ArmSums:
 
 
 def experiment_report(a: ArmData, b: ArmData, films: FilmTraits, relative_effect: float,
-                      permutations: int = 500) -> dict[str, Any]:
+                      permutations: int = 500, expected: float | None = None) -> dict[str, Any]:
     """Everything of `ab_test_results.json` but when, and over which window, it was made.
 
     Args:
+        expected: the success of A as known from before; users needed are told by it until the
+            first windows have closed.
         relative_effect: the least relative change of success that is worth knowing; the scale of
             the always-valid test, and what needed users are told for.
     """
@@ -75,16 +73,18 @@ def experiment_report(a: ArmData, b: ArmData, films: FilmTraits, relative_effect
     first = {arm.name: first_successes(arm.rows) for arm in (a, b)}
     base = first[a.name].mean
     scale = relative_effect * base if base else 0.01
+    users = sum(arm.users for arm in first.values())
     z = two_proportions(int(first[a.name].x), first[a.name].users, int(first[b.name].x),
                         first[b.name].users, ALPHA)
     valid = always_valid(first[a.name], first[b.name], scale, ALPHA)
     sums = {arm.name: canary_sums(arm.rows, films) for arm in (a, b)}
     share_b = b.percentage / (a.percentage + b.percentage)
     verdict = _verdict(ratio, valid)
+    power = power_plan(expected if base is None else base, relative_effect, (users,), share_b)
     return {
         "verdict": verdict.value,
-        "sentence": _sentence(verdict, ratio, valid, base, share_b, relative_effect,
-                              sum(arm.users for arm in first.values())),
+        "sentence": _sentence(verdict, ratio, valid, power.needed_users_always_valid,
+                              relative_effect, users),
         "status": _STATUS[verdict],
         "arms": [_arm(arm, first[arm.name]) for arm in (a, b)],
         "sample_ratio": asdict(ratio) | {"blocks": ratio.blocks},
@@ -101,7 +101,11 @@ def experiment_report(a: ArmData, b: ArmData, films: FilmTraits, relative_effect
             for name in (DIVERSITY, TAIL, GINI, LATENCY)
         } | {"rating_mean": _means(*(arm_sums(arm.raters, arm.ratings) for arm in (a, b)))},
         "coverage": _coverage(a, b, len(films.head), permutations),
-        "power": _power(base, share_b, relative_effect, sum(arm.users for arm in first.values())),
+        "power": {
+            "base": power.base, "needed_users_z_test": power.needed_users_z_test,
+            "needed_users_always_valid": power.needed_users_always_valid,
+            "detectable_effect": power.detectable[0][1],
+        },
         "thresholds": {"alpha": ALPHA, "sample_ratio_p": BLOCKING_P,
                        "relative_effect": relative_effect},
         "lists": len(a.rows) + len(b.rows),
@@ -128,39 +132,24 @@ def _verdict(ratio: SampleRatio, valid: AlwaysValid | None) -> ExperimentVerdict
 
 
 def _sentence(verdict: ExperimentVerdict, ratio: SampleRatio, valid: AlwaysValid | None,
-              base: float | None, share_b: float, relative_effect: float, users: int) -> str:
+              needed: int | None, relative_effect: float, users: int) -> str:
     if verdict is ExperimentVerdict.BLOCKED:
         counted, expected = (f"{ratio.counted[0]:,} : {ratio.counted[1]:,}",
                              f"{ratio.expected[0]:,.0f} : {ratio.expected[1]:,.0f}")
         return (f"No conclusion: the arms have {counted} users where {expected} were to be, "
                 f"p = {ratio.p_value:.2g}; the assignment or the counting is broken.")
+    wanted = "" if needed is None else (
+        f" A change of {relative_effect:.0%} would need about {needed:,} users, {users:,} are in.")
     if valid is None:
-        return f"Too early: {users:,} users whose window has closed are not enough in both arms."
+        return (f"Too early: {users:,} users whose window has closed are not enough in both arms."
+                f"{wanted}")
     found = (f"{valid.difference:+.2%} of users (from {valid.low:+.2%} to {valid.high:+.2%}, "
              "however often one looks)")
     if verdict is ExperimentVerdict.B_BETTER:
         return f"B is better: success differs by {found}."
     if verdict is ExperimentVerdict.B_WORSE:
         return f"B is worse: success differs by {found}."
-    needed = _power(base, share_b, relative_effect, users)["needed_users_always_valid"]
-    wanted = "" if needed is None else (
-        f" A change of {relative_effect:.0%} would need about {needed:,} users, {users:,} are in.")
     return f"Not decided: success differs by {found}.{wanted}"
-
-
-def _power(base: float | None, share_b: float, relative_effect: float,
-           users: int) -> dict[str, Any]:
-    if base is None or not 0 < base < 1 or base * (1 + relative_effect) >= 1:
-        return {"base": base, "needed_users_z_test": None, "needed_users_always_valid": None,
-                "detectable_effect": None}
-    effect = base * relative_effect
-    found = detectable_effect(base, users, share_b)
-    return {
-        "base": base,
-        "needed_users_z_test": needed_users(base, effect, share_b),
-        "needed_users_always_valid": needed_users_always_valid(base, effect, share_b),
-        "detectable_effect": found if np.isfinite(found) else None,
-    }
 
 
 def _arm(arm: ArmData, first: ArmSums) -> dict[str, Any]:

@@ -110,6 +110,19 @@ class RolloutChange:
     diversity: float | None = None
     name: str | None = None
 
+    def check_end(self) -> None:
+        """That `fixed` asks for nothing more than the end of what runs.
+
+        Raises:
+            InvalidField: something else is asked for too, and would be passed over.
+        """
+        asked = (("canary_version", self.candidate), ("canary_percentage", self.percentage),
+                 ("diversity", self.diversity), ("name", self.name))
+        for field_name, value in asked:
+            if value is not None:
+                raise InvalidField(field_name, "is not for fixed, which only ends what runs; POST "
+                                   "/switch?model= serves another model to everybody")
+
 
 def describe(strategy: Strategy, candidate: str | None, percentage: float) -> str:
     """Strategy, candidate and percentage in one line."""
@@ -128,13 +141,18 @@ def new_rollout(name: str, strategy: Strategy, stable: str, candidate: str,
             requests in shadow.
 
     Raises:
-        InvalidField: it would be none, compare a model with itself, or reach everybody at once.
+        InvalidField: it would be none, compare a model with itself, reach everybody at once, or
+            judge a boost that its end could not keep.
     """
     if strategy is Strategy.FIXED:
         raise InvalidField("strategy", "fixed ends a rollout, it starts none")
-    if candidate == stable and (diversity is None or strategy is not Strategy.AB_TEST):
-        raise InvalidField("canary_version", "is the version that serves; an A/B test may compare "
-                           "it with itself under another diversity")
+    if strategy is Strategy.CANARY and diversity is not None:
+        # Promoted, the candidate would serve without what it was judged with.
+        raise InvalidField("diversity", "a canary ends by serving a model, and a boost is no part "
+                           "of one: try it by an ab_test or a shadow, then set FAIRREEL_RERANK")
+    if candidate == stable and diversity is None:
+        raise InvalidField("canary_version", "is the version that serves; an ab_test or a shadow "
+                           "may compare it with itself under another diversity")
     if percentage is None:
         percentage = {Strategy.CANARY: steps[0], Strategy.AB_TEST: 50.0}.get(strategy, 100.0)
     _check_percentage(strategy, percentage)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Protocol
 
 from recommender.experiments.rollout import Rollout
@@ -31,8 +31,8 @@ class ExperimentMetrics(Protocol):
         """Requests that the candidate of a shadow scored since the last call, and did not."""
         ...
 
-    def drift(self, values: Mapping[str, float]) -> None:
-        """Effect size of each drift test."""
+    def drift(self, effects: Mapping[str, float], drifted: Collection[str]) -> None:
+        """Effect size of each drift test, and which found a drift; tests left out are gone."""
         ...
 
 

@@ -55,15 +55,17 @@ class ExperimentPages:
     def experiments(self) -> Response:
         """What runs, what was found, what ran."""
         rollouts = self._experiments.rollouts
+        success = self._experiments.reports.read(ONLINE_SUCCESS) or {}
         current = rollouts.current()
         records = {record.version_id: record for record in self._allow_list.records()}
         return frame.page(
-            "admin/experiments.html", rollout=current, strategies=STRATEGIES,
-            candidates=[("", "the serving model itself (A/B test)"), *(
+            "admin/experiments.html", rollout=current,
+            plan=self._experiments.plan(self._allow_list.serving()), strategies=STRATEGIES,
+            candidates=[("", "the serving model itself, its lists more diverse"), *(
                 (r.version_id, f"{_named(r)}, {r.status.value}") for r in records.values()
                 if r.status in LOADABLE)],
             past=[(one, badge_of(one)) for one in rollouts.all() if not one.running],
-            success=(self._experiments.reports.read(ONLINE_SUCCESS) or {}).get("versions", []),
+            success=success.get("versions", []), holdout=success.get("holdout"),
             name_of=lambda version: _named(records[version]) if version in records else version,
             now_ms=self._now_ms(),
         )  # fmt: skip
