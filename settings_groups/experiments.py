@@ -53,7 +53,7 @@ class ExperimentSettings(BaseModel):
     drift_reference_to: AwareDatetime | None = None
     """Where the reference ends, as to find what changes slowly. None: with the newest event that
     the serving model was trained on. It never reaches into the window that is compared."""
-    drift_retrain_pause_s: int = Field(default=21_600, ge=0)
+    drift_retrain_pause_s: int = Field(default=3_600, ge=0)
     """A drift starts no retrain while the newest model is younger."""
 
     @property
