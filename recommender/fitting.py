@@ -41,6 +41,9 @@ class Fitting:
               overrides: Mapping[str, Any]) -> tuple[ModelBundle, Evaluation]:
         """The model fitted on the training part, and its measures."""
         self.progress(f"{spec.name}: fitting on the training part")
+        for option in sorted(spec.unmoved_by):
+            if getattr(self.weighting, option):
+                self.progress(f"{spec.name}: {option} cancels in this model and changes nothing")
         trial = self.bundle(spec, overrides, self.split.training)
         return trial, self.measure(trial)
 

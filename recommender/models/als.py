@@ -131,13 +131,16 @@ def _nothing() -> Ranked:
 
 
 def fit_als(interactions: Interactions, config: AlsConfig) -> AlsModel:
-    """Alternate between the vectors of users and of films."""
+    """Alternate between the vectors of users and of films.
+
+    The weight of an entry is its confidence (Hu et al.), on top of what a film not taken counts.
+    """
     # Here, since only fitting needs it: compiling it would be a part of the program's start.
     from recommender.models.als_solver import solve_rows
 
     by_user = sp.csr_matrix(
-        (np.ones(len(interactions.items), np.float32), interactions.items,
-         interactions.user_offsets), shape=(interactions.n_users, interactions.n_items))
+        (interactions.entry_weights(), interactions.items, interactions.user_offsets),
+        shape=(interactions.n_users, interactions.n_items))
     by_film = by_user.T.tocsr()
     counts = interactions.item_counts()
     rng = np.random.default_rng(config.seed)
@@ -149,10 +152,12 @@ def fit_als(interactions: Interactions, config: AlsConfig) -> AlsModel:
     for _ in range(config.passes):
         for table, given, solved, others in sides:
             common = config.unobserved_weight * (given.T @ given)
-            amounts = np.diff(table.indptr) + config.unobserved_weight * others
-            penalties = config.regularization * amounts.astype(np.float64)**config.frequency_power
-            solve_rows(table.indptr.astype(np.int64), table.indices.astype(np.int32), given,
-                        common, penalties, solved)
+            sums = np.bincount(np.repeat(np.arange(table.shape[0]), np.diff(table.indptr)),
+                               table.data, table.shape[0])
+            amounts = sums + config.unobserved_weight * others
+            penalties = config.regularization * amounts**config.frequency_power
+            solve_rows(table.indptr.astype(np.int64), table.indices.astype(np.int32), table.data,
+                       given, common, penalties, solved)
     vectors = films.astype(np.float32)
     return AlsModel(vectors, config.unobserved_weight * (vectors.T @ vectors),
                     config.unobserved_weight, config.regularization, config.frequency_power,

@@ -44,7 +44,11 @@ class EaseConfig:
 
 
 def fit_ease(interactions: Interactions, config: EaseConfig) -> NeighbourModel:
-    """B = I - P / diag(P) with P = (X'X + regularization I)^-1."""
+    """B = I - P / diag(P) with P = (X'X + regularization I)^-1.
+
+    Where entries are weighted, X holds their square roots, so that a film's square is the sum of
+    its weights, and weights of whole users give X'WX.
+    """
     counts = interactions.item_counts()
     most_taken = np.argsort(-counts, kind="stable")[:config.dense_items]
     head: Int32s = np.sort(most_taken[counts[most_taken] > 0]).astype(np.int32)
@@ -60,7 +64,8 @@ def ease_weights(interactions: Interactions, films: Int32s, config: EaseConfig) 
     lengths = np.maximum(np.diff(interactions.user_offsets), 1).astype(np.float64)
     shares = (lengths / lengths.mean()) ** (-config.user_power / 2)
     taken = sp.csr_matrix(
-        (np.repeat(shares, np.diff(interactions.user_offsets)).astype(np.float32),
+        ((np.repeat(shares, np.diff(interactions.user_offsets))
+          * np.sqrt(interactions.entry_weights())).astype(np.float32),
          interactions.items, interactions.user_offsets),
         shape=(interactions.n_users, interactions.n_items))[:, films]
     gram: Float32s = (taken.T @ taken).toarray()
