@@ -23,8 +23,7 @@ from recommender.models.model import (
     decay_of,
     hyperparameter,
 )
-from recommender.ranking import NO_SOURCE, SMALLEST_DECAY, Ranked
-from recommender.top_films import top_films
+from recommender.ranking import NO_SOURCE, SMALLEST_DECAY, Ranked, top_films
 
 _ONE = np.ones(1, np.float32)
 

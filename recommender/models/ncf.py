@@ -25,8 +25,7 @@ from recommender.models.model import (
     decay_of,
     hyperparameter,
 )
-from recommender.ranking import NO_SOURCE, Ranked
-from recommender.top_films import top_films
+from recommender.ranking import NO_SOURCE, Ranked, top_films
 
 _NOTHING = Ranked(np.zeros(0, np.int32), np.zeros(0, np.float32), np.zeros(0, np.int32))
 
