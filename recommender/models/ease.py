@@ -11,12 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.linalg
 import scipy.sparse as sp
+from sparse_dot_topn import sp_matmul_topn
 
-from recommender.arrays import Float32s, Int32s
+from recommender.arrays import Float32s, Float64s, Int32s
 from recommender.interactions import Interactions
 from recommender.models.model import ModelSpec, SearchRange, decay_of, hyperparameter
 from recommender.models.neighbour_model import NeighbourModel
-from recommender.models.strongest_rows import strongest_of_dense
+from recommender.models.strongest_rows import strongest, strongest_of_dense
 from recommender.ranking import neighbours_of
 
 
@@ -39,8 +40,10 @@ class EaseConfig:
     """Weights kept per film, the largest by absolute value. Changes results, size and speed of
     ranking."""
     dense_items: int = hyperparameter(8_000, least=0)
-    """Films, the most taken, that the model knows: the fit takes 12 bytes times the square, time
-    grows with the cube. The others are left to what fills up a list."""
+    """Films, the most taken, that are solved together: the fit takes 12 bytes times the square,
+    time grows with the cube. Others are regressed on each film alone. Changes results."""
+    threads: int = hyperparameter(2, least=1)
+    """Threads of these regressions. Changes speed only."""
 
 
 def fit_ease(interactions: Interactions, config: EaseConfig) -> NeighbourModel:
@@ -53,26 +56,66 @@ def fit_ease(interactions: Interactions, config: EaseConfig) -> NeighbourModel:
     most_taken = np.argsort(-counts, kind="stable")[:config.dense_items]
     head: Int32s = np.sort(most_taken[counts[most_taken] > 0]).astype(np.int32)
     factor = np.maximum(counts, 1).astype(np.float64) ** -config.to_power
-    weights = ease_weights(interactions, head, config)
+    taken = _user_vectors(interactions, config)
+    weights = _ridge(taken[:, head], config.regularization)
     table = strongest_of_dense(weights, head, factor, config.neighbours)
+    if len(head) < np.count_nonzero(counts):
+        table = strongest((table + _alone(taken, head, factor, config)).tocsr(), factor,
+                          config.neighbours)
     return NeighbourModel(neighbours_of(table), factor.astype(np.float32),
                           decay_of(config.half_life))
 
 
 def ease_weights(interactions: Interactions, films: Int32s, config: EaseConfig) -> Float32s:
     """B over some films: float32 of shape (n_films, n_films), row = film taken."""
+    return _ridge(_user_vectors(interactions, config)[:, films], config.regularization)
+
+
+def _user_vectors(interactions: Interactions, config: EaseConfig) -> sp.csr_matrix:
+    """X: float32 of shape (n_users, n_items)."""
     lengths = np.maximum(np.diff(interactions.user_offsets), 1).astype(np.float64)
     shares = (lengths / lengths.mean()) ** (-config.user_power / 2)
-    taken = sp.csr_matrix(
+    return sp.csr_matrix(
         ((np.repeat(shares, np.diff(interactions.user_offsets))
           * np.sqrt(interactions.entry_weights())).astype(np.float32),
          interactions.items, interactions.user_offsets),
-        shape=(interactions.n_users, interactions.n_items))[:, films]
+        shape=(interactions.n_users, interactions.n_items))
+
+
+def _ridge(taken: sp.csr_matrix, penalty: float) -> Float32s:
     gram: Float32s = (taken.T @ taken).toarray()
-    gram[np.diag_indices_from(gram)] += np.float32(config.regularization)
+    gram[np.diag_indices_from(gram)] += np.float32(penalty)
     inverse: Float32s = scipy.linalg.inv(gram, overwrite_a=True, check_finite=False)
     weights: Float32s = inverse / -np.diag(inverse)
     weights[np.diag_indices_from(weights)] = 0.0
+    return weights
+
+
+def _alone(taken: sp.csr_matrix, head: Int32s, factor: Float64s,
+           config: EaseConfig) -> sp.csr_matrix:
+    """The weights between head films and others, and of others: x'y / (x'x + penalty).
+
+    The same regression as if the film were the only input.
+    """
+    squares = np.asarray(taken.multiply(taken).sum(axis=0)).ravel()
+    inputs = taken @ sp.diags(1.0 / (squares + config.regularization))
+    # The strongest are kept by what they are worth in a list.
+    worth = taken @ sp.diags(factor)
+    of_head = np.zeros(len(factor))
+    of_head[head] = 1.0
+
+    def products(of: Float64s, to: Float64s) -> sp.csr_matrix:
+        rows = (inputs @ sp.diags(of)).T.tocsr().astype(np.float32)
+        columns = (worth @ sp.diags(to)).tocsr().astype(np.float32)
+        # One more, since a film may be among its own.
+        found: sp.csr_matrix = sp_matmul_topn(
+            rows, columns, top_n=config.neighbours + 1, threshold=0.0, n_threads=config.threads)
+        return found
+
+    table = products(1.0 - of_head, np.ones_like(of_head)) + products(of_head, 1.0 - of_head)
+    table.setdiag(0)
+    table.eliminate_zeros()
+    weights: sp.csr_matrix = (table @ sp.diags(1.0 / factor)).tocsr()
     return weights
 
 
