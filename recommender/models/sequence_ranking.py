@@ -6,8 +6,8 @@ c is what the closed form expects of a film, s the share of what is next to the 
 similar histories, z the logit less the largest of all films, 0 where a model has none. A film for
 which nothing speaks (c <= 0, s = 0, and no logits) has no score.
 
-All in one file, long as it is: numba's cache looks at the file of a kernel, not at those of what it
-calls; hence `_best` too, which is that of `recommender.ranking` with a factor. The look-up of similar
+All in one file, long as it is: numba's cache looks at the file of a kernel, not at those of what
+it calls; hence `_best` too, that of `recommender.ranking` with a factor. The look-up of similar
 histories as a kernel of its own, called from Python, costs 6 us of 112 a list.
 """
 
