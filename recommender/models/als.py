@@ -81,9 +81,11 @@ class AlsModel:
         The user's vector is linear in the entries' vectors, so each entry's part of a score is
         known exactly (section 5 of Hu et al.). Entries of low weight pull the other way.
         """
-        solved = self.solve(history)
-        if solved is None:
+        system = self._system(history)
+        if system is None:
             return _nothing()
+        matrix, entries = system
+        solved: Float32s = np.linalg.solve(matrix, entries.T)
         scores = self.vectors @ solved.sum(axis=1)
         if factor is not None:
             scores *= factor
@@ -94,11 +96,20 @@ class AlsModel:
                            len(history.items) - 1 - parts[:, ::-1].argmax(axis=1), NO_SOURCE)
         return Ranked(items, best, because.astype(np.int32))
 
-    def solve(self, history: EncodedHistory) -> Float32s | None:
-        """What each of the newest entries adds to the user's vector.
+    def user_vector(self, history: EncodedHistory) -> Float32s | None:
+        """float32 of shape (factors,); None when no entry says anything."""
+        system = self._system(history)
+        if system is None:
+            return None
+        matrix, entries = system
+        vector: Float32s = np.linalg.solve(matrix, entries.sum(axis=0))
+        return vector
 
-        Returns: float32 of shape (factors, n_counted); entries that are so old that they hardly
-        count are left out. None when no entry says anything.
+    def _system(self, history: EncodedHistory) -> tuple[Float32s, Float32s] | None:
+        """The user's vector solves the first for the sum of the second, which has a row an entry.
+
+        Returns: float32 of shape (factors, factors) and (n_counted, factors); entries that are so
+        old that they hardly count are left out. None when no entry says anything.
         """
         ages = np.arange(len(history.items) - 1, -1, -1, dtype=np.float32)
         strengths = np.float32(self.decay) ** ages
@@ -111,8 +122,7 @@ class AlsModel:
         matrix = self.common + mine.T @ (mine * np.abs(weights)[:, None])
         scale = (amount + self.unobserved_weight * self.n_taken) ** self.frequency_power
         matrix[np.diag_indices_from(matrix)] += np.float32(self.regularization * scale)
-        solved: Float32s = np.linalg.solve(matrix, (mine * weights[:, None]).T)
-        return solved
+        return matrix, mine * weights[:, None]
 
     def neighbours(self, item: int, k: int) -> Ranked:
         """The k films with the highest score for a history of `item` alone."""
