@@ -4,11 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from small_data import clustered
+from small_data import clustered, films
 
 from recommender.models import MODELS
 from recommender.models.ease import EaseConfig, ease_weights
 from recommender.models.model import EncodedHistory, decay_of
+from recommender.models.sequence_parts import HistoryIndex
+from recommender.training import evaluate_each
 from recommender.weighting import Weighting, weigh
 
 MINUTE_IN_DAYS = 1 / 1440
@@ -61,17 +63,35 @@ def test_weights_of_one_change_no_model(spec):
     assert np.allclose(plain, lists_of(spec.fit_with(ones, settings), whole), rtol=1e-5)
 
 
+def test_a_training_says_which_options_cancel_in_a_model():
+    said = []
+    evaluate_each(clustered(), films(), [("knn", {}), ("ease", {})], "leave_last_out", said.append,
+                  weighting=Weighting(time_strata=5, propensity_power=0.5))
+    assert [line for line in said if "cancels" in line] == [
+        "knn: propensity_power cancels in this model and changes nothing"]
+
+
+def test_a_model_file_from_before_there_were_weights_still_ranks():
+    whole = clustered()
+    model = MODELS["similar_histories"].fit_with(whole, {})
+    index = object.__new__(HistoryIndex)
+    index.__setstate__({name: value for name, value in vars(model.index).items()
+                        if name != "given"})
+    older = replace(model, index=index)
+    assert np.array_equal(lists_of(older, whole), lists_of(model, whole))
+
+
 def test_ease_with_weights_of_users_solves_the_ridge_regression_with_these_users_repeated():
     whole = clustered()
     repeats = np.random.default_rng(1).integers(0, 4, whole.n_users)
-    films = np.arange(whole.n_items, dtype=np.int32)
+    every = np.arange(whole.n_items, dtype=np.int32)
     config = EaseConfig(regularization=3.0, user_power=0)
-    found = ease_weights(with_user_weights(whole, repeats), films, config)
+    found = ease_weights(with_user_weights(whole, repeats), every, config)
     x = np.zeros((whole.n_users, whole.n_items))
     x[whole.entry_users(), whole.items] = 1
     x = np.repeat(x, repeats, axis=0)
     for film in (0, 7, 23):
-        others = np.delete(films, film)
+        others = np.delete(every, film)
         gram = x[:, others].T @ x[:, others] + 3.0 * np.eye(len(others))
         wanted = np.linalg.solve(gram, x[:, others].T @ x[:, film])
         assert np.allclose(found[others, film], wanted, atol=1e-4)
@@ -80,27 +100,27 @@ def test_ease_with_weights_of_users_solves_the_ridge_regression_with_these_users
 def test_ease_does_not_see_entries_of_weight_zero():
     whole = weighted()
     whole = replace(whole, weights=(whole.weights > 0.5).astype(np.float32))
-    films, config = np.arange(whole.n_items, dtype=np.int32), EaseConfig(user_power=0)
+    every, config = np.arange(whole.n_items, dtype=np.int32), EaseConfig(user_power=0)
     gone = replace(whole.select(whole.weights > 0), weights=None)
-    assert np.allclose(ease_weights(whole, films, config), ease_weights(gone, films, config))
+    assert np.allclose(ease_weights(whole, every, config), ease_weights(gone, every, config))
 
 
 def test_a_weight_of_als_is_the_confidence_of_the_entry():
     whole = weighted()
     confidence = np.zeros((whole.n_users, whole.n_items))
     confidence[whole.entry_users(), whole.items] = whole.weights
-    films = np.random.default_rng(0).normal(0, 0.1 / np.sqrt(5), (whole.n_items, 5))
+    vectors = np.random.default_rng(0).normal(0, 0.1 / np.sqrt(5), (whole.n_items, 5))
     for _ in range(3):
         for table in (confidence, confidence.T):
-            given, solved = films, []
+            given, solved = vectors, []
             for row in table:
                 # Each taken one wants 1 with its confidence; all want 0 with 0.1.
                 penalty = 0.003 * (row.sum() + 0.1 * len(row))
                 matrix = given.T @ np.diag(row + 0.1) @ given + penalty * np.eye(5)
                 solved.append(np.linalg.solve(matrix, given.T @ row))
-            films = np.array(solved)
+            vectors = np.array(solved)
     model = MODELS["als"].fit_with(whole, {"factors": 5, "passes": 3})
-    assert np.allclose(model.vectors, films, atol=1e-4)
+    assert np.allclose(model.vectors, vectors, atol=1e-4)
 
 
 def regression(whole, decays, future):
