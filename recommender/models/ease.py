@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.linalg
 import scipy.sparse as sp
-from sparse_dot_topn import sp_matmul_topn
 
 from recommender.arrays import Float32s, Float64s, Int32s
 from recommender.interactions import Interactions
@@ -19,6 +18,8 @@ from recommender.models.model import ModelSpec, SearchRange, decay_of, hyperpara
 from recommender.models.neighbour_model import NeighbourModel
 from recommender.models.strongest_rows import strongest, strongest_of_dense
 from recommender.ranking import neighbours_of
+
+_COLUMNS_AT_ONCE = 2_048
 
 
 @dataclass(frozen=True)
@@ -41,9 +42,8 @@ class EaseConfig:
     ranking."""
     dense_items: int = hyperparameter(8_000, least=0)
     """Films, the most taken, that are solved together: the fit takes 12 bytes times the square,
-    time grows with the cube. Others are regressed on each film alone. Changes results."""
-    threads: int = hyperparameter(2, least=1)
-    """Threads of these regressions. Changes speed only."""
+    time grows with the cube. Others are foreseen from these and foresee nothing. Changes
+    results."""
 
 
 def fit_ease(interactions: Interactions, config: EaseConfig) -> NeighbourModel:
@@ -57,18 +57,19 @@ def fit_ease(interactions: Interactions, config: EaseConfig) -> NeighbourModel:
     head: Int32s = np.sort(most_taken[counts[most_taken] > 0]).astype(np.int32)
     factor = np.maximum(counts, 1).astype(np.float64) ** -config.to_power
     taken = _user_vectors(interactions, config)
-    weights = _ridge(taken[:, head], config.regularization)
-    table = strongest_of_dense(weights, head, factor, config.neighbours)
-    if len(head) < np.count_nonzero(counts):
-        table = strongest((table + _alone(taken, head, factor, config)).tocsr(), factor,
-                          config.neighbours)
+    inverse = _inverse(taken[:, head], config.regularization)
+    table = strongest_of_dense(_weights(inverse), head, factor, config.neighbours)
+    others = np.setdiff1d(np.flatnonzero(counts), head)
+    if len(others):
+        table = table + _from_head(taken, head, others, inverse, factor, config.neighbours)
+        table = strongest(table.tocsr(), factor, config.neighbours)
     return NeighbourModel(neighbours_of(table), factor.astype(np.float32),
                           decay_of(config.half_life))
 
 
 def ease_weights(interactions: Interactions, films: Int32s, config: EaseConfig) -> Float32s:
     """B over some films: float32 of shape (n_films, n_films), row = film taken."""
-    return _ridge(_user_vectors(interactions, config)[:, films], config.regularization)
+    return _weights(_inverse(_user_vectors(interactions, config)[:, films], config.regularization))
 
 
 def _user_vectors(interactions: Interactions, config: EaseConfig) -> sp.csr_matrix:
@@ -82,41 +83,41 @@ def _user_vectors(interactions: Interactions, config: EaseConfig) -> sp.csr_matr
         shape=(interactions.n_users, interactions.n_items))
 
 
-def _ridge(taken: sp.csr_matrix, penalty: float) -> Float32s:
+def _inverse(taken: sp.csr_matrix, penalty: float) -> Float32s:
+    """P = (X'X + penalty I)^-1."""
     gram: Float32s = (taken.T @ taken).toarray()
     gram[np.diag_indices_from(gram)] += np.float32(penalty)
     inverse: Float32s = scipy.linalg.inv(gram, overwrite_a=True, check_finite=False)
+    return inverse
+
+
+def _weights(inverse: Float32s) -> Float32s:
+    """I - P / diag(P)."""
     weights: Float32s = inverse / -np.diag(inverse)
     weights[np.diag_indices_from(weights)] = 0.0
     return weights
 
 
-def _alone(taken: sp.csr_matrix, head: Int32s, factor: Float64s,
-           config: EaseConfig) -> sp.csr_matrix:
-    """The weights between head films and others, and of others: x'y / (x'x + penalty).
-
-    The same regression as if the film were the only input.
-    """
-    squares = np.asarray(taken.multiply(taken).sum(axis=0)).ravel()
-    inputs = taken @ sp.diags(1.0 / (squares + config.regularization))
-    # The strongest are kept by what they are worth in a list.
-    worth = taken @ sp.diags(factor)
-    of_head = np.zeros(len(factor))
-    of_head[head] = 1.0
-
-    def products(of: Float64s, to: Float64s) -> sp.csr_matrix:
-        rows = (inputs @ sp.diags(of)).T.tocsr().astype(np.float32)
-        columns = (worth @ sp.diags(to)).tocsr().astype(np.float32)
-        # One more, since a film may be among its own.
-        found: sp.csr_matrix = sp_matmul_topn(
-            rows, columns, top_n=config.neighbours + 1, threshold=0.0, n_threads=config.threads)
-        return found
-
-    table = products(1.0 - of_head, np.ones_like(of_head)) + products(of_head, 1.0 - of_head)
-    table.setdiag(0)
-    table.eliminate_zeros()
-    weights: sp.csr_matrix = (table @ sp.diags(1.0 / factor)).tocsr()
-    return weights
+def _from_head(taken: sp.csr_matrix, head: Int32s, others: Int32s, inverse: Float32s,
+               factor: Float64s, keep: int) -> sp.csr_matrix:
+    """Each of the others from all head films: (X'X + penalty)^-1 X'y, a row for each head film."""
+    n_items = taken.shape[1]
+    inputs = taken[:, head].T.tocsr()
+    table: sp.csr_matrix | None = None
+    for start in range(0, len(others), _COLUMNS_AT_ONCE):
+        columns = others[start:start + _COLUMNS_AT_ONCE]
+        block = inverse @ (inputs @ taken[:, columns]).toarray()
+        strength = np.abs(block) * factor[columns].astype(np.float32)
+        if keep < len(columns):
+            least = np.partition(strength, len(columns) - keep, axis=1)[:, len(columns) - keep]
+            block[strength < least[:, None]] = 0.0
+        rows, places = np.nonzero(block)
+        part = sp.csr_matrix((block[rows, places], (head[rows], columns[places])),
+                             shape=(n_items, n_items))
+        both = part if table is None else (table + part).tocsr()
+        table = strongest(both, factor, keep)
+    assert table is not None
+    return table
 
 
 EASE = ModelSpec("ease", EaseConfig, fit_ease)
