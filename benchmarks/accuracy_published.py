@@ -22,6 +22,7 @@ VARIANTS: dict[str, tuple[tuple[str, dict[str, Any]], ...]] = {
         ("similar_histories", {}),
         ("sequence_blend", {"to_power": 0.1}),
         ("sequence_blend", {}),
+        ("sequence_blend", {"to_power": 0.8}),
         ("sequence_blend", {"dense_items": 1_000}),
         ("sequence_als", {}),
         ("sequence_als", {"to_power": 1.0}),
