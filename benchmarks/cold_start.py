@@ -106,7 +106,8 @@ def films(data: DataSet, models: tuple[str, ...]) -> None:
 @click.option("--data", type=click.Path(exists=True, file_okay=False, path_type=Path),
               required=True)
 @click.option("--model", "models", multiple=True,
-              default=("popularity", "knn", "transition_knn", "sequential"), show_default=True)
+              default=("popularity", "knn", "transition_knn", "sequence_blend"),
+              show_default=True)
 @click.option("--set", "chosen", type=click.Choice(NAMES), help="Default: every data set found.")
 def main(data: Path, models: tuple[str, ...], chosen: str | None) -> None:
     """Print both tables for each data set."""

@@ -3,8 +3,9 @@
     python -m benchmarks.fit_growth [--events N]... [--model NAME]... [--rounds N]
 
 First the KNN model against its sparse product alone (sparse_dot_topn) and against implicit, on the
-same simulated events, in turn and in alternating order, medians; then each model in a process of
-its own for each size. Two threads everywhere.
+same simulated events, in turn and in alternating order, medians. The ratios are of processor time
+within a round: all three keep two processors busy, and who has to wait for other work of the
+machine is chance. Then each model in a process of its own for each size. Two threads everywhere.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import time
 import warnings
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import click
@@ -60,17 +62,37 @@ def contenders(whole: Interactions) -> dict[str, Callable[[], object]]:
     }
 
 
-def compare(events: int, rounds: int) -> dict[str, list[float]]:
-    """Seconds of each contender in each round."""
+@dataclass(frozen=True)
+class Times:
+    """Seconds of a contender in each round: of the clock on the wall, and of all processors."""
+
+    wall: list[float] = field(default_factory=list)
+    processor: list[float] = field(default_factory=list)
+
+    def add(self, run: Callable[[], object]) -> None:
+        """Take the time of one more run."""
+        began = time.process_time()
+        self.wall.append(_seconds(run))
+        self.processor.append(time.process_time() - began)
+
+
+def compare(events: int, rounds: int) -> dict[str, Times]:
+    """Times of each contender."""
     runs = contenders(simulated(events))
     for run in runs.values():
         run()
     names = list(runs)
-    times: dict[str, list[float]] = {name: [] for name in names}
+    times = {name: Times() for name in names}
     for turn in range(rounds):
         for name in names[:: -1 if turn % 2 else 1]:
-            times[name].append(_seconds(runs[name]))
+            times[name].add(runs[name])
     return times
+
+
+def ratio(ours: Times, theirs: Times) -> float:
+    """The median over the rounds of the ratio of processor time within a round."""
+    return statistics.median(
+        a / b for a, b in zip(ours.processor, theirs.processor, strict=True))
 
 
 def grow(name: str, events: int) -> tuple[int, float, float, float]:
@@ -94,9 +116,10 @@ def main(sizes: tuple[int, ...], models: tuple[str, ...], rounds: int) -> None:
           "| knn / implicit |\n|---|---|---|---|---|---|")
     for events in sizes[:2]:
         times = compare(events, rounds)
-        ours, alone, theirs = (statistics.median(times[name]) for name in times)
-        print(f"| {events:,} | {ours:.2f} | {alone:.2f} | {theirs:.2f} | {ours / alone:.2f} "
-              f"| {ours / theirs:.2f} |", flush=True)
+        seconds = " | ".join(f"{statistics.median(found.wall):.2f}" for found in times.values())
+        ours, *others = times.values()
+        ratios = " | ".join(f"{ratio(ours, found):.2f}" for found in others)
+        print(f"| {events:,} | {seconds} | {ratios} |", flush=True)
     print("\n| model | entries | fit s | s per 1M | before MiB | peak MiB |\n|---|---|---|---|---|"
           "---|")
     for name in models:

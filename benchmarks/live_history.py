@@ -108,7 +108,7 @@ def _told(measured: Measured, digits: int = 4) -> str:
 @click.option("--data", type=click.Path(exists=True, file_okay=False, path_type=Path),
               required=True)
 @click.option("--model", "models", multiple=True,
-              default=("knn", "transition_knn", "sequential"), show_default=True)
+              default=("knn", "transition_knn", "sequence_blend"), show_default=True)
 @click.option("--set", "chosen", type=click.Choice(NAMES), help="Default: every data set found.")
 def main(data: Path, models: tuple[str, ...], chosen: str | None) -> None:
     """Print a table for each data set."""

@@ -63,7 +63,8 @@ def table(data: DataSet, model: str, split: SplitName) -> None:
 @click.command()
 @click.option("--data", type=click.Path(exists=True, file_okay=False, path_type=Path),
               required=True)
-@click.option("--model", "models", multiple=True, default=("knn", "transition_knn"),
+@click.option("--model", "models", multiple=True,
+              default=("knn", "transition_knn", "sequence_blend"),
               show_default=True)
 @click.option("--set", "chosen", type=click.Choice(NAMES), help="Default: every data set found.")
 def main(data: Path, models: tuple[str, ...], chosen: str | None) -> None:

@@ -40,9 +40,16 @@ class Fitting:
     def trial(self, spec: ModelSpec[Any],
               overrides: Mapping[str, Any]) -> tuple[ModelBundle, Evaluation]:
         """The model fitted on the training part, and its measures."""
-        self.progress(f"{spec.name}: fitting on the training part")
-        trial = self.bundle(spec, overrides, self.split.training)
+        trial = self.trained(spec, overrides)
         return trial, self.measure(trial)
+
+    def trained(self, spec: ModelSpec[Any], overrides: Mapping[str, Any]) -> ModelBundle:
+        """The model fitted on the training part; what of the weighting cancels in it is said."""
+        self.progress(f"{spec.name}: fitting on the training part")
+        for option in sorted(spec.unmoved_by):
+            if getattr(self.weighting, option):
+                self.progress(f"{spec.name}: {option} cancels in this model and changes nothing")
+        return self.bundle(spec, overrides, self.split.training)
 
     def measure(self, trial: ModelBundle) -> Evaluation:
         """How the lists of a bundle do on the split, as they would be served."""

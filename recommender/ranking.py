@@ -1,13 +1,13 @@
-"""The compiled kernel behind every neighbour model: from a history to its best films.
+"""The compiled kernels that list the best films: of given scores, and of a neighbour model.
 
-Types are fixed, so it is compiled when this module is imported (and kept on disk), never while a
-request waits. It holds no interpreter lock while it runs.
+Types are fixed, so they are compiled when this module is imported (and kept on disk), never while a
+request waits. They hold no interpreter lock while they run.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numba as nb
 import numpy as np
@@ -81,13 +81,65 @@ def _array(dtype: Any) -> Any:
     return _types.Array(dtype, 1, "C", readonly=True)
 
 
+@nb.njit(nogil=True, cache=True)
+def _best(scores, allowed, top, best):  # type: ignore[no-untyped-def]
+    """Fill `top` and `best` with the highest scores above zero; returns how many."""
+    k, found, threshold = len(top), 0, np.float32(0.0)
+    masked = len(allowed) > 0
+    for item in range(len(scores)):
+        score = scores[item]
+        # A later index replaces only a smaller score: ties go to the lower index.
+        if not score > threshold:
+            continue
+        if masked and not allowed[item]:
+            continue
+        slot = found if found < k else k - 1
+        found = min(found + 1, k)
+        while slot > 0 and best[slot - 1] < score:
+            best[slot] = best[slot - 1]
+            top[slot] = top[slot - 1]
+            slot -= 1
+        best[slot] = score
+        top[slot] = item
+        if found == k:
+            threshold = best[k - 1]
+    return found
+
+
+@nb.njit(_types.Tuple((nb.int32[::1], nb.float32[::1]))(
+    _array(nb.float32), _array(nb.int32), _array(nb.boolean), nb.int64), nogil=True, cache=True)
+def _top(scores, excluded, allowed, k):  # type: ignore[no-untyped-def]
+    left = scores.copy()
+    for place in range(len(excluded)):
+        left[excluded[place]] = 0.0
+    top, best = np.empty(k, np.int32), np.zeros(k, np.float32)
+    found = _best(left, allowed, top, best)
+    return top[:found].copy(), best[:found].copy()
+
+
+def top_films(scores: Float32s, excluded: Int32s, k: int,
+              allowed: Bools | None = None) -> tuple[Int32s, Float32s]:
+    """Up to k films of the highest score above 0, none excluded, and their scores.
+
+    Args:
+        scores: float32 of shape (n_items,).
+        excluded: int32, film indexes.
+        allowed: bool of shape (n_items,); None allows every film.
+    """
+    mask = NO_MASK if allowed is None else allowed
+    k = min(k, len(scores))
+    if k < 1:
+        return np.zeros(0, np.int32), np.zeros(0, np.float32)
+    return cast("tuple[Int32s, Float32s]", _top(scores, excluded, mask, k))
+
+
 _SIGNATURE = _types.Tuple((nb.int32[::1], nb.float32[::1], nb.int32[::1]))(
     _array(nb.int32), _array(nb.float32), nb.float32, _array(nb.int64), _array(nb.int32),
     _array(nb.float32), _array(nb.float32), _array(nb.int32), _array(nb.boolean), nb.int64,
 )
 
 
-@nb.njit(_SIGNATURE, cache=True)
+@nb.njit(_SIGNATURE, nogil=True, cache=True)
 def _rank(history, weights, decay, starts, items, similarity, factor, excluded, allowed, k):  # type: ignore[no-untyped-def]
     n_items = len(starts) - 1
     scores = np.zeros(n_items, np.float32)
@@ -108,28 +160,10 @@ def _rank(history, weights, decay, starts, items, similarity, factor, excluded, 
                 scores[nb.uint32(items[place])] += weight * similarity[place]
     for place in range(len(excluded)):
         scores[excluded[place]] = 0.0
-    top = np.empty(k, np.int32)
-    best = np.zeros(k, np.float32)
-    found = 0
-    threshold = np.float32(0.0)
-    masked = len(allowed) > 0
     for item in range(n_items):
-        score = scores[item] * factor[item]
-        # A later index replaces only a smaller score: ties go to the lower index.
-        if not score > threshold:
-            continue
-        if masked and not allowed[item]:
-            continue
-        slot = found if found < k else k - 1
-        found = min(found + 1, k)
-        while slot > 0 and best[slot - 1] < score:
-            best[slot] = best[slot - 1]
-            top[slot] = top[slot - 1]
-            slot -= 1
-        best[slot] = score
-        top[slot] = item
-        if found == k:
-            threshold = best[k - 1]
+        scores[item] *= factor[item]
+    top, best = np.empty(k, np.int32), np.zeros(k, np.float32)
+    found = _best(scores, allowed, top, best)
     # Walking the rows once more is cheaper than looking each film up in each row.
     slots = np.zeros(n_items, np.int32)  # place in the list from 1, 0 for films not in it
     for slot in range(found):

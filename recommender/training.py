@@ -165,9 +165,8 @@ def evaluate_each(
     fitting = _fitting(whole, split, movies, progress, k, weighting, chain)
     evaluated = []
     for spec, overrides in specs:
-        progress(f"{spec.name}: fitting on the training part")
         began = clock()
-        bundle = fitting.bundle(spec, overrides, split.training)
+        bundle = fitting.trained(spec, overrides)
         fit_s = clock() - began
         evaluated.append(EvaluatedModel(spec.name, fitting.measure(bundle), split.used,
                                         split.requested, fit_s))

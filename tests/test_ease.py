@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from small_data import clustered
 
+from recommender.models import ease
 from recommender.models.ease import EASE, EaseConfig, ease_weights
 
 
@@ -27,9 +28,35 @@ def test_weights_are_the_ridge_regression_of_each_film_on_all_others(power):
         assert found[film, film] == 0
 
 
-def test_only_the_films_most_taken_are_known():
+def test_films_beyond_the_dense_ones_are_foreseen_by_regression_on_these():
     whole = clustered()
-    model = EASE.fit_with(whole, {"dense_items": 10, "regularization": 1.0})
-    counts = whole.item_counts()
-    known = set(np.argsort(-counts, kind="stable")[:10].tolist())
-    assert set(model.similar.items.tolist()) <= known
+    model = EASE.fit_with(whole, {"dense_items": 10, "regularization": 2.0, "user_power": 0})
+    x = taken(whole)
+    head = np.argsort(-whole.item_counts(), kind="stable")[:10]
+    gram = x.T @ x
+    inverse = np.linalg.inv(gram[np.ix_(head, head)] + 2.0 * np.eye(10))
+    wanted = np.zeros_like(gram)
+    wanted[head] = inverse @ gram[head]
+    solved = -inverse / np.diag(inverse)
+    np.fill_diagonal(solved, 0)
+    wanted[np.ix_(head, head)] = solved
+    found = np.zeros_like(wanted)
+    for film in range(whole.n_items):
+        row = slice(model.similar.starts[film], model.similar.starts[film + 1])
+        found[film, model.similar.items[row]] = model.similar.weights[row]
+    assert np.allclose(found, wanted, atol=1e-4)
+
+
+@pytest.mark.parametrize("at_once", [7, 1000])
+def test_the_strongest_weights_are_kept_beyond_the_dense_films_too(monkeypatch, at_once):
+    monkeypatch.setattr(ease, "_COLUMNS_AT_ONCE", at_once)
+    whole = clustered()
+    settings = {"dense_items": 10, "to_power": 0.5}
+    every = EASE.fit_with(whole, settings).similar
+    few = EASE.fit_with(whole, {**settings, "neighbours": 4}).similar
+    worth = whole.item_counts() ** -0.5
+    for film in range(whole.n_items):
+        row, kept = (slice(of.starts[film], of.starts[film + 1]) for of in (every, few))
+        strength = np.abs(every.weights[row]) * worth[every.items[row]]
+        found = np.abs(few.weights[kept]) * worth[few.items[kept]]
+        assert np.sort(found) == pytest.approx(np.sort(strength)[-4:], rel=1e-4)

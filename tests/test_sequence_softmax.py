@@ -10,12 +10,12 @@ from recommender.models.softmax_training import train_pass
 DECAYS, RATES = np.array([0.5, 0.9], np.float32), np.array([0.2, 0.1], np.float32)
 
 
-def passed_by_hand(whole, order, dropped, bias, scale, rows, squares):
+def passed_by_hand(whole, worth, order, dropped, bias, scale, rows, squares):
     """One pass with X built: logits = bias + sum of decayed rows, gradient by the chain rule."""
-    n, losses = whole.n_items, []
+    n, losses, counted = whole.n_items, [], []
     for user in order:
         entries = whole.user_entries(user)
-        way, out = whole.items[entries], dropped[entries]
+        way, out, weights = whole.items[entries], dropped[entries], worth[entries]
         gradient = np.zeros_like(rows)
         for t in range(len(way) - 1):
             inputs = np.zeros(len(rows))
@@ -28,17 +28,19 @@ def passed_by_hand(whole, order, dropped, bias, scale, rows, squares):
             p = np.exp(logits - logits.max())
             p /= p.sum()
             losses.append(-np.log(p[way[t + 1]]))
+            counted.append(weights[t + 1])
             p[way[t + 1]] -= 1
-            gradient += inputs[:, None] * p
+            gradient += inputs[:, None] * p * weights[t + 1]
         touched = [block * n + film for block in (0, 1)
                    for film, gone in zip(way[:-1], out[:-1], strict=True) if not gone]
         squares[touched] += gradient[touched] ** 2
         rates = np.repeat(RATES, n)[touched, None]
         rows[touched] -= rates * gradient[touched] / np.sqrt(squares[touched])
-    return np.mean(losses)
+    return np.average(losses, weights=counted)
 
 
-def test_a_pass_equals_one_computed_by_hand():
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_pass_equals_one_computed_by_hand(weighted):
     whole = clustered(20, 30, 9)
     n = whole.n_items
     rng = np.random.default_rng(3)
@@ -48,10 +50,14 @@ def test_a_pass_equals_one_computed_by_hand():
     wanted_rows, wanted_squares = rows.astype(float), squares.astype(float)
     order = rng.permutation(whole.n_users)
     dropped = rng.random(len(whole.items)) < 0.3
+    worth = np.ones(len(whole.items), np.float32)
+    if weighted:
+        worth = rng.uniform(0, 2, len(worth)).astype(np.float32)
     for _ in range(2):
-        loss = train_pass(whole.items, whole.user_offsets, order, dropped, DECAYS, RATES, bias,
-                          np.float32(1.25), rows, squares)
-        wanted = passed_by_hand(whole, order, dropped, bias, 1.25, wanted_rows, wanted_squares)
+        loss = train_pass(whole.items, whole.user_offsets, worth, order, dropped, DECAYS, RATES,
+                          bias, np.float32(1.25), rows, squares)
+        wanted = passed_by_hand(whole, worth, order, dropped, bias, 1.25, wanted_rows,
+                                wanted_squares)
         assert loss == pytest.approx(wanted, rel=1e-4)
     # Adagrad divides by what may be nearly 0, so rounding shows a little.
     assert np.allclose(rows, wanted_rows, atol=5e-3)
@@ -91,8 +97,8 @@ def test_training_lowers_the_loss_of_the_next_film():
     whole = clustered()
     n = whole.n_items
     rows, squares = np.zeros((2 * n, n), np.float32), np.full((2 * n, n), 1e-3, np.float32)
-    losses = [train_pass(whole.items, whole.user_offsets, np.arange(whole.n_users),
-                         np.zeros(len(whole.items), np.bool_), DECAYS, RATES,
-                         np.zeros(n, np.float32), np.float32(1), rows, squares)
+    losses = [train_pass(whole.items, whole.user_offsets, whole.entry_weights(),
+                         np.arange(whole.n_users), np.zeros(len(whole.items), np.bool_), DECAYS,
+                         RATES, np.zeros(n, np.float32), np.float32(1), rows, squares)
               for _ in range(4)]
     assert losses == sorted(losses, reverse=True)

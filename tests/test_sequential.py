@@ -35,7 +35,8 @@ def inputs_and_targets(whole, decays, future):
 def test_sums_over_pairs_equal_the_products_of_the_built_matrices(seed, short, long, future):
     whole = clustered(12, 20, 8, seed)
     x, y = inputs_and_targets(whole, [short, long], future)
-    gram, cross = sum_pairs(whole.items, whole.user_offsets, whole.n_items, [short, long],
+    ones = np.ones(len(whole.items), np.float32)
+    gram, cross = sum_pairs(whole.items, whole.user_offsets, ones, whole.n_items, [short, long],
                             future, 2)
     assert np.allclose(np.tril(gram), np.tril(x.T @ x), atol=2e-3)
     assert np.allclose(cross, x.T @ y, atol=2e-3)

@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender.top_films import top_films
+from recommender.ranking import top_films
 
 
 @given(st.lists(st.integers(-2, 4), max_size=30), st.sets(st.integers(0, 29)),

@@ -85,19 +85,6 @@ def test_selecting_entries_and_widening_the_catalogue_keep_their_weights():
     assert whole.with_items(["x"]).weights is whole.weights
 
 
-@pytest.mark.parametrize("spec", [MODELS[name] for name in ("knn", "transition_knn")],
-                         ids=lambda spec: spec.name)
-def test_weights_of_one_change_no_model_and_others_do(spec):
-    whole = clustered()
-    ones = replace(whole, weights=np.ones(len(whole.items), np.float32))
-    plain, weighted = spec.fit_with(whole, {}), spec.fit_with(ones, {})
-    assert plain.similar.items.tolist() == weighted.similar.items.tolist()
-    assert plain.similar.weights == pytest.approx(weighted.similar.weights, rel=1e-5)
-    half = np.where(np.arange(len(whole.items)) % 2 == 0, 1.5, 0.5).astype(np.float32)
-    other = spec.fit_with(replace(whole, weights=half), {})
-    assert other.is_finite() and not np.array_equal(other.similar.weights, plain.similar.weights)
-
-
 def test_an_entry_of_weight_zero_is_as_good_as_gone_to_transitions():
     whole = clustered()
     weights = np.ones(len(whole.items), np.float32)

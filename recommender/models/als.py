@@ -23,8 +23,7 @@ from recommender.models.model import (
     decay_of,
     hyperparameter,
 )
-from recommender.ranking import NO_SOURCE, SMALLEST_DECAY, Ranked
-from recommender.top_films import top_films
+from recommender.ranking import NO_SOURCE, SMALLEST_DECAY, Ranked, top_films
 
 _ONE = np.ones(1, np.float32)
 
@@ -82,9 +81,11 @@ class AlsModel:
         The user's vector is linear in the entries' vectors, so each entry's part of a score is
         known exactly (section 5 of Hu et al.). Entries of low weight pull the other way.
         """
-        solved = self.solve(history)
-        if solved is None:
+        system = self._system(history)
+        if system is None:
             return _nothing()
+        matrix, entries = system
+        solved: Float32s = np.linalg.solve(matrix, entries.T)
         scores = self.vectors @ solved.sum(axis=1)
         if factor is not None:
             scores *= factor
@@ -95,11 +96,20 @@ class AlsModel:
                            len(history.items) - 1 - parts[:, ::-1].argmax(axis=1), NO_SOURCE)
         return Ranked(items, best, because.astype(np.int32))
 
-    def solve(self, history: EncodedHistory) -> Float32s | None:
-        """What each of the newest entries adds to the user's vector.
+    def user_vector(self, history: EncodedHistory) -> Float32s | None:
+        """float32 of shape (factors,); None when no entry says anything."""
+        system = self._system(history)
+        if system is None:
+            return None
+        matrix, entries = system
+        vector: Float32s = np.linalg.solve(matrix, entries.sum(axis=0))
+        return vector
 
-        Returns: float32 of shape (factors, n_counted); entries that are so old that they hardly
-        count are left out. None when no entry says anything.
+    def _system(self, history: EncodedHistory) -> tuple[Float32s, Float32s] | None:
+        """The user's vector solves the first for the sum of the second, which has a row an entry.
+
+        Returns: float32 of shape (factors, factors) and (n_counted, factors); entries that are so
+        old that they hardly count are left out. None when no entry says anything.
         """
         ages = np.arange(len(history.items) - 1, -1, -1, dtype=np.float32)
         strengths = np.float32(self.decay) ** ages
@@ -112,8 +122,7 @@ class AlsModel:
         matrix = self.common + mine.T @ (mine * np.abs(weights)[:, None])
         scale = (amount + self.unobserved_weight * self.n_taken) ** self.frequency_power
         matrix[np.diag_indices_from(matrix)] += np.float32(self.regularization * scale)
-        solved: Float32s = np.linalg.solve(matrix, (mine * weights[:, None]).T)
-        return solved
+        return matrix, mine * weights[:, None]
 
     def neighbours(self, item: int, k: int) -> Ranked:
         """The k films with the highest score for a history of `item` alone."""
@@ -131,13 +140,16 @@ def _nothing() -> Ranked:
 
 
 def fit_als(interactions: Interactions, config: AlsConfig) -> AlsModel:
-    """Alternate between the vectors of users and of films."""
+    """Alternate between the vectors of users and of films.
+
+    The weight of an entry is its confidence (Hu et al.), on top of what a film not taken counts.
+    """
     # Here, since only fitting needs it: compiling it would be a part of the program's start.
     from recommender.models.als_solver import solve_rows
 
     by_user = sp.csr_matrix(
-        (np.ones(len(interactions.items), np.float32), interactions.items,
-         interactions.user_offsets), shape=(interactions.n_users, interactions.n_items))
+        (interactions.entry_weights(), interactions.items, interactions.user_offsets),
+        shape=(interactions.n_users, interactions.n_items))
     by_film = by_user.T.tocsr()
     counts = interactions.item_counts()
     rng = np.random.default_rng(config.seed)
@@ -149,10 +161,12 @@ def fit_als(interactions: Interactions, config: AlsConfig) -> AlsModel:
     for _ in range(config.passes):
         for table, given, solved, others in sides:
             common = config.unobserved_weight * (given.T @ given)
-            amounts = np.diff(table.indptr) + config.unobserved_weight * others
-            penalties = config.regularization * amounts.astype(np.float64)**config.frequency_power
-            solve_rows(table.indptr.astype(np.int64), table.indices.astype(np.int32), given,
-                        common, penalties, solved)
+            sums = np.bincount(np.repeat(np.arange(table.shape[0]), np.diff(table.indptr)),
+                               table.data, table.shape[0])
+            amounts = sums + config.unobserved_weight * others
+            penalties = config.regularization * amounts**config.frequency_power
+            solve_rows(table.indptr.astype(np.int64), table.indices.astype(np.int32), table.data,
+                       given, common, penalties, solved)
     vectors = films.astype(np.float32)
     return AlsModel(vectors, config.unobserved_weight * (vectors.T @ vectors),
                     config.unobserved_weight, config.regularization, config.frequency_power,

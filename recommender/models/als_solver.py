@@ -13,10 +13,11 @@ _LONGS = _types.Array(nb.int64, 1, "C", readonly=True)
 _MATRIX = _types.Array(nb.float64, 2, "C", readonly=True)
 
 
-@nb.njit(nb.void(_LONGS, _INTS, _MATRIX, _MATRIX, _types.Array(nb.float64, 1, "C", readonly=True),
-                 nb.float64[:, ::1]), nogil=True, cache=True)
-def solve_rows(starts, others, vectors, common, penalties, solved):  # type: ignore[no-untyped-def]
-    """Solve (common + sum of v v' + penalty) x = sum of v for each row, by Cholesky."""
+@nb.njit(nb.void(_LONGS, _INTS, _types.Array(nb.float32, 1, "C", readonly=True), _MATRIX, _MATRIX,
+                 _types.Array(nb.float64, 1, "C", readonly=True), nb.float64[:, ::1]),
+         nogil=True, cache=True)
+def solve_rows(starts, others, weights, vectors, common, penalties, solved):  # type: ignore[no-untyped-def]
+    """Solve (common + sum of w v v' + penalty) x = sum of w v for each row, by Cholesky."""
     size = vectors.shape[1]
     matrix = np.empty((size, size), np.float64)
     for row in range(len(starts) - 1):
@@ -26,11 +27,12 @@ def solve_rows(starts, others, vectors, common, penalties, solved):  # type: ign
             continue
         matrix[:] = common
         for place in range(starts[row], starts[row + 1]):
-            v = vectors[others[place]]
+            v, weight = vectors[others[place]], np.float64(weights[place])
             for i in range(size):
-                x[i] += v[i]
+                weighted = weight * v[i]
+                x[i] += weighted
                 for j in range(i + 1):
-                    matrix[i, j] += v[i] * v[j]
+                    matrix[i, j] += weighted * v[j]
         for i in range(size):
             matrix[i, i] += penalties[row]
         for i in range(size):

@@ -62,4 +62,6 @@ def fit_knn(interactions: Interactions, config: KnnConfig) -> NeighbourModel:
                           decay_of(config.half_life))
 
 
-KNN = ModelSpec("knn", KnnConfig, fit_knn)
+# The length of a film's vector takes out whatever all its entries share.
+KNN = ModelSpec("knn", KnnConfig, fit_knn,
+                unmoved_by=frozenset({"rare_balance", "propensity_power"}))

@@ -65,6 +65,8 @@ class ModelSpec(Generic[Config]):
     """For a model that reads what is written of films: features as of `film_features`."""
     check: Callable[[], None] = _nothing_missing
     """Raises InvalidField where something that the fit needs is not installed."""
+    unmoved_by: frozenset[str] = frozenset()
+    """Fields of `Weighting` that cancel in the fit; a training that sets one says so."""
 
     def fit_with(self, interactions: Interactions, overrides: Mapping[str, Any],
                  features: Float32s | None = None) -> Model:

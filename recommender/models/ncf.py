@@ -25,8 +25,7 @@ from recommender.models.model import (
     decay_of,
     hyperparameter,
 )
-from recommender.ranking import NO_SOURCE, Ranked
-from recommender.top_films import top_films
+from recommender.ranking import NO_SOURCE, Ranked, top_films
 
 _NOTHING = Ranked(np.zeros(0, np.int32), np.zeros(0, np.float32), np.zeros(0, np.int32))
 
@@ -50,7 +49,7 @@ class NcfConfig:
     """Films drawn to stand for all others in each step. Changes results slightly and speed."""
     negative_power: float = hyperparameter(0.5, least=0, search=SearchRange(0, 1))
     """They are drawn by popularity to this power: 0 draws all alike, 1 as often as they are taken.
-    What this does to the loss is corrected for. Changes results slightly."""
+    What this does to the loss is corrected for. Changes results."""
     dropout: float = hyperparameter(0.2, least=0, search=SearchRange(0, 0.5))
     """Share of the history, and of the films' own vectors, left out in each step; so that genres
     and decade learn to stand for a film. Below 1. Changes results."""

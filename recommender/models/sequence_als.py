@@ -86,10 +86,10 @@ class SequenceAlsModel:
 
     def _taste(self, history: EncodedHistory, excluded: Int32s) -> Float32s | None:
         """What the blend's scores are multiplied with: float32 of shape (n_items,)."""
-        solved = self.factors.solve(history)
-        if solved is None:
+        vector = self.factors.user_vector(history)
+        if vector is None:
             return None
-        scores: Float32s = np.maximum(self.factors.vectors @ solved.sum(axis=1), np.float32(0))
+        scores: Float32s = np.maximum(self.factors.vectors @ vector, np.float32(0))
         scores[excluded] = 0.0
         most = scores.max(initial=np.float32(0))
         if not most > 0:

@@ -10,6 +10,9 @@ import numpy as np
 from recommender.arrays import Float32s, Int32s, Int64s
 from recommender.ranking import Neighbours
 
+ALL_ALIKE: Float32s = np.zeros(0, np.float32)
+"""In `HistoryIndex.given`: no entry is weighted."""
+
 
 class _Frozen:
     """Arrays are not writable, after unpickling either."""
@@ -74,6 +77,7 @@ class HistoryIndex(_Frozen):
     back: the same for films before the one in common: neighbouring steps are often swapped.
     histories: most histories that count; of equally similar ones those last active.
     power: of the similarity of a history.
+    given: float32 of the shape of `items`, what each entry counts as a follower; empty: all alike.
     """
 
     items: Int32s
@@ -88,13 +92,18 @@ class HistoryIndex(_Frozen):
     back: Float32s
     histories: int
     power: float
+    given: Float32s
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__({"given": ALL_ALIKE, **state})  # files made before there were weights
 
     @classmethod
     def none(cls, n_items: int) -> HistoryIndex:
         """No history."""
         longs, ints, floats = np.zeros(1, np.int64), np.zeros(0, np.int32), np.zeros(1, np.float32)
         return cls(ints, longs, np.zeros(n_items + 1, np.int64), ints, ints,
-                   np.zeros(n_items, np.float32), floats[:0], floats, floats, floats, 1, 1.0)
+                   np.zeros(n_items, np.float32), floats[:0], floats, floats, floats, 1, 1.0,
+                   ALL_ALIKE)
 
 
 @dataclass(frozen=True, eq=False)

@@ -53,15 +53,17 @@ def fit_sequence_softmax(interactions: Interactions,
 
 
 def fit_logits(interactions: Interactions, config: SequenceSoftmaxConfig) -> Logits:
-    """Train B; the bias is the logarithm of popularity."""
+    """Train B; the bias is the logarithm of popularity, both by the weights of the entries."""
     # Here, since only this fit needs it: compiling it would be a part of the program's start.
     from recommender.models.softmax_training import train_pass
 
     n_items = interactions.n_items
     if n_items > config.logit_items:
         return Logits.none()
-    counts = interactions.item_counts()
-    bias = np.where(counts > 0, np.log(np.maximum(counts, 1)), UNTAKEN).astype(np.float32)
+    weights = interactions.entry_weights()
+    counts = np.bincount(interactions.items, weights, n_items)
+    bias = np.where(counts > 0, np.log(np.where(counts > 0, counts, 1.0)),
+                    UNTAKEN).astype(np.float32)
     decays = np.array([decay_of(config.fast_half_life), decay_of(config.slow_half_life)],
                       np.float32)
     rates = np.array([config.fast_rate, config.slow_rate], np.float32)
@@ -72,8 +74,8 @@ def fit_logits(interactions: Interactions, config: SequenceSoftmaxConfig) -> Log
     for _ in range(config.passes):
         order = rng.permutation(interactions.n_users)
         dropped = rng.random(len(interactions.items), np.float32) < dropout
-        train_pass(interactions.items, interactions.user_offsets, order, dropped, decays, rates,
-                   bias, np.float32(1.0 / (1.0 - dropout)), rows, squares)
+        train_pass(interactions.items, interactions.user_offsets, weights, order, dropped, decays,
+                   rates, bias, np.float32(1.0 / (1.0 - dropout)), rows, squares)
     return Logits(decays, rows, bias)
 
 

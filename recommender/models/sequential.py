@@ -89,7 +89,8 @@ def _solved(interactions: Interactions, head: Int32s, decays: list[float], penal
     n_items = interactions.n_items
     place = np.full(n_items, -1, np.int32)
     place[head] = np.arange(len(head), dtype=np.int32)
-    gram, cross = sum_pairs(place[interactions.items], interactions.user_offsets, len(head), decays,
+    gram, cross = sum_pairs(place[interactions.items], interactions.user_offsets,
+                            interactions.entry_weights(), len(head), decays,
                             decay_of(config.target_half_life), config.threads)
     gram[np.diag_indices_from(gram)] += np.float32(penalty)
     if len(head):
@@ -111,14 +112,14 @@ def _alone(interactions: Interactions, head: Int32s, decay: float, penalty: floa
     The same regression as if the film were the only input.
     """
     from recommender.models.following import following_rows
-    from recommender.models.sequence_grams import target_weights
+    from recommender.models.sequence_grams import decayed_ahead, place_weights, target_weights
 
-    entries, offsets = len(interactions.items), interactions.user_offsets
-    left = np.repeat(offsets[1:], np.diff(offsets)) - 1 - np.arange(entries)
-    squares = left if decay == 1.0 else (1.0 - decay ** (2.0 * left)) / (1.0 - decay**2)
+    offsets, future_decay = interactions.user_offsets, decay_of(config.target_half_life)
+    counted = place_weights(interactions.entry_weights(), offsets, future_decay)
+    squares = decayed_ahead(counted, offsets, decay**2)
     from_factor = 1.0 / (penalty + np.bincount(interactions.items, squares, len(factor)))
     longest = int(np.diff(offsets).max(initial=0))
-    by_step = target_weights(decay, decay_of(config.target_half_life), longest)
+    by_step = target_weights(decay, future_decay, longest)
     is_head = np.zeros(len(factor), np.bool_)
     is_head[head] = True
     of_rest = following_rows(interactions, by_step, np.where(is_head, 0.0, from_factor), factor,

@@ -15,7 +15,7 @@ import numpy as np
 from recommender.interactions import Interactions
 from recommender.models.model import ModelSpec, SearchRange, decay_of, hyperparameter
 from recommender.models.sequence_model import SequenceModel, popularity_factor
-from recommender.models.sequence_parts import Blocks, HistoryIndex, Logits
+from recommender.models.sequence_parts import ALL_ALIKE, Blocks, HistoryIndex, Logits
 
 REACH_BACK = 5
 """Steps before a film in common that are looked at."""
@@ -64,6 +64,7 @@ def index_histories(interactions: Interactions, config: HistoriesConfig) -> Hist
     """The index of the users who were last active.
 
     A film in common that lies d steps off counts 1 + order_bonus * exp(-d / order_scale) times.
+    Where entries are weighted, a film next to one in common is given the weight of its entry.
     """
     lengths = np.diff(interactions.user_offsets)
     newest = np.full(interactions.n_users, -1, np.int64)
@@ -72,8 +73,9 @@ def index_histories(interactions: Interactions, config: HistoriesConfig) -> Hist
     active = np.argsort(-newest, kind="stable")[:min(config.users, np.count_nonzero(filled))]
     offsets = np.append(0, np.cumsum(lengths[active]))
     within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], lengths[active])
-    items = interactions.items[np.repeat(interactions.user_offsets[active], lengths[active])
-                               + within]
+    entries = np.repeat(interactions.user_offsets[active], lengths[active]) + within
+    items = interactions.items[entries]
+    weights = interactions.weights
     owners = np.repeat(np.arange(len(active), dtype=np.int32), lengths[active])
     by_film = np.argsort(items, kind="stable").astype(np.int32)
     starts = np.append(0, np.cumsum(np.bincount(items, minlength=interactions.n_items)))
@@ -87,7 +89,7 @@ def index_histories(interactions: Interactions, config: HistoriesConfig) -> Hist
         (decay_of(config.recent_half_life) ** np.arange(config.recent)).astype(np.float32),
         (1.0 + config.order_bonus * np.exp(-off / config.order_scale)).astype(np.float32),
         steps, (config.before * steps[:REACH_BACK + 1]).astype(np.float32), config.histories,
-        config.similarity_power,
+        config.similarity_power, ALL_ALIKE if weights is None else weights[entries],
     )
 
 

@@ -2,7 +2,8 @@
 
 The state of a block is z_t = a z_(t-1) + B[s_t], so a step costs as much as there are films,
 whatever the length of the history; the gradient runs back by the mirrored recurrence
-h_t = a h_(t+1) + g_t with g = softmax - target. B follows by Adagrad (Duchi et al., JMLR 2011).
+h_t = a h_(t+1) + g_t with g = (softmax - target) * weight of the target. B follows by Adagrad
+(Duchi et al., JMLR 2011).
 """
 
 from __future__ import annotations
@@ -51,15 +52,17 @@ def _softmax(logits, bits, powers, seen):  # type: ignore[no-untyped-def]
         logits[item] *= total
 
 
-@nb.njit(nb.float64(_array(nb.int32), _array(nb.int64), _array(nb.int64), _array(nb.boolean),
-                    _array(nb.float32), _array(nb.float32), _array(nb.float32), nb.float32,
-                    nb.float32[:, ::1], nb.float32[:, ::1]),
+@nb.njit(nb.float64(_array(nb.int32), _array(nb.int64), _array(nb.float32), _array(nb.int64),
+                    _array(nb.boolean), _array(nb.float32), _array(nb.float32),
+                    _array(nb.float32), nb.float32, nb.float32[:, ::1], nb.float32[:, ::1]),
          nogil=True, cache=True, fastmath=True)
-def train_pass(items, offsets, order, dropped, decays, rates, bias, scale, rows, squares):  # type: ignore[no-untyped-def]
-    """One pass over all users; returns the mean loss of a step, in nats.
+def train_pass(items, offsets, entry_weights, order, dropped, decays, rates, bias,  # type: ignore[no-untyped-def]
+               scale, rows, squares):
+    """One pass over all users; returns the weighted mean loss of a step, in nats.
 
     Args:
         items, offsets: int32 and int64, the histories.
+        entry_weights: float32 of shape (n_entries,), what the loss of each as a target counts.
         order: int64, users in the order in which they are taken.
         dropped: bool of shape (n_entries,), entries that are left out of the input.
         decays, rates: float32 of shape (n_blocks,), decay and learning rate of each block.
@@ -75,7 +78,7 @@ def train_pass(items, offsets, order, dropped, decays, rates, bias, scale, rows,
     bits = np.zeros(n_items, np.int32)
     powers = bits.view(np.float32)
     seen = np.zeros(n_items, np.float32)
-    loss, steps = 0.0, 0
+    loss, counted = 0.0, 0.0
     for user in order:
         start, end = offsets[user], offsets[user + 1]
         states[:] = 0.0
@@ -93,9 +96,13 @@ def train_pass(items, offsets, order, dropped, decays, rates, bias, scale, rows,
                         state[item] = decays[block] * state[item] + given * row[item]
                         gradient[item] += state[item]
                 _softmax(gradient, bits, powers, seen)
-                loss -= np.log(gradient[items[at + 1]] + 1e-30)
-                steps += 1
+                weight = entry_weights[at + 1]
+                loss -= weight * np.log(gradient[items[at + 1]] + 1e-30)
+                counted += weight
                 gradient[items[at + 1]] -= np.float32(1.0)
+                if weight != np.float32(1.0):
+                    for item in range(n_items):
+                        gradient[item] *= weight
             back[:] = 0.0
             for at in range(last - 1, first - 1, -1):
                 film, gradient = items[at], gradients[at - first]
@@ -111,4 +118,4 @@ def train_pass(items, offsets, order, dropped, decays, rates, bias, scale, rows,
                             behind[item] = g
                             square[item] += g * g
                             row[item] -= rate * g / np.sqrt(square[item])
-    return loss / max(steps, 1)
+    return loss / counted if counted > 0.0 else 0.0
