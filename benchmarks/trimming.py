@@ -10,6 +10,7 @@ import statistics
 import tempfile
 import threading
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -47,50 +48,61 @@ def _accept(log: EmbeddedLog, prefix: str, until: threading.Event) -> list[float
     return times
 
 
+@dataclass(frozen=True, slots=True)
+class Round:
+    """Milliseconds of each event accepted alone and beside trimming; rows removed a second."""
+
+    alone: list[float]
+    beside: list[float]
+    removed_per_s: float
+
+
+def _round(folder: Path, rows: int) -> Round:
+    engine = open_database(f"sqlite:///{folder}/log.db", "log")
+    log = EmbeddedLog(engine, 1)
+    trim = OutboxTrim(engine, EVENT_TOPICS, lambda _log: {TopicPartition(RATINGS, 0): 2**40})
+    value = encode(_event("old"))
+    for start in range(0, rows, 5_000):
+        with writing(engine) as connection:
+            bulk_insert(connection, outbox, _COLUMNS, [
+                (f"old-{n}", RATINGS, 0, 10**9 + n, "u1", value, 1_000)
+                for n in range(start, min(start + 5_000, rows))])
+    done = threading.Event()
+    threading.Timer(3.0, done.set).start()
+    alone = _accept(log, "alone", done)
+    done = threading.Event()
+    rates: list[float] = []
+
+    def run() -> None:
+        began = time.perf_counter()
+        job = TrimJob([Kept("outbox", 1, trim)], _Silent(), lambda: _NOW_MS)  # type: ignore[arg-type]
+        rates.append(job.run()["outbox"] / (time.perf_counter() - began))
+        done.set()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    beside = _accept(log, "beside", done)
+    thread.join()
+    log.close()
+    engine.dispose()
+    return Round(alone, beside, rates[0])
+
+
 @click.command()
 @click.option("--rows", default=100_000, show_default=True, help="Old rows in each round.")
 @click.option("--rounds", default=3, show_default=True)
 def main(rows: int, rounds: int) -> None:
     """Print medians and 99th percentiles of the milliseconds to accept one event."""
-    with tempfile.TemporaryDirectory() as folder:
-        engine = open_database(f"sqlite:///{Path(folder)}/log.db", "log")
-        log = EmbeddedLog(engine, 1)
-        trim = OutboxTrim(engine, EVENT_TOPICS, lambda _log: {TopicPartition(RATINGS, 0): 2**40})
-        alone: list[float] = []
-        beside: list[float] = []
-        rate: list[float] = []
-        for turn in range(rounds):
-            first = 10**9 + turn * rows
-            value = encode(_event("old"))
-            for start in range(0, rows, 5_000):
-                with writing(engine) as connection:
-                    bulk_insert(connection, outbox, _COLUMNS, [
-                        (f"old-{turn}-{n}", RATINGS, 0, first + n, "u1", value, 1_000)
-                        for n in range(start, min(start + 5_000, rows))])
-            done = threading.Event()
-            threading.Timer(3.0, done.set).start()
-            alone += _accept(log, f"alone-{turn}", done)
-            done = threading.Event()
-            rate.append(0.0)
-
-            def run(ended: threading.Event = done) -> None:
-                began = time.perf_counter()
-                job = TrimJob([Kept("outbox", 1, trim)], _Silent(), lambda: _NOW_MS)  # type: ignore[arg-type]
-                removed = job.run()["outbox"]
-                rate[-1] = removed / (time.perf_counter() - began)
-                ended.set()
-
-            thread = threading.Thread(target=run)
-            thread.start()
-            beside += _accept(log, f"beside-{turn}", done)
-            thread.join()
-        log.close()
-        engine.dispose()
-    for name, times in (("alone", alone), ("while trimming", beside)):
+    found = []
+    for _ in range(rounds):
+        with tempfile.TemporaryDirectory() as folder:
+            found.append(_round(Path(folder), rows))
+    for name, times in (("alone", [ms for each in found for ms in each.alone]),
+                        ("while trimming", [ms for each in found for ms in each.beside])):
         p99 = statistics.quantiles(times, n=100)[98]
         print(f"{name:<16} {len(times):>6} events  p50 {statistics.median(times):7.2f} ms"
               f"  p99 {p99:7.2f} ms  max {max(times):7.2f} ms")
-    print(f"rows removed a second: {statistics.median(rate):,.0f}")
+    print(f"rows removed a second: {statistics.median(r.removed_per_s for r in found):,.0f}")
 
 
 if __name__ == "__main__":
