@@ -55,8 +55,9 @@ class Settings(
     """Address to listen on."""
     port: int = Field(default=5000, ge=1, le=65535)
     """Port to listen on."""
-    blocking_threads: int = Field(default=16, ge=1, le=256)
-    """Threads that answer requests: as many events can share one fsync."""
+    blocking_threads: int = Field(default=32, ge=1, le=256)
+    """Threads that answer requests: as many events can share one fsync, and as many connections are
+    answered without waiting for a thread."""
     one_processor: bool = True
     """Run all threads of the web process on one processor, the one where other programs run least:
     handing Python's lock to another processor costs more than a second one gives. Linux only."""

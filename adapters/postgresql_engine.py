@@ -51,7 +51,7 @@ def postgresql_engine(url: URL) -> Engine:
     engine = create_engine(
         url,
         pool_size=8,
-        max_overflow=32,
+        max_overflow=8,  # three databases, two replicas: within the usual 100 connections
         pool_timeout=POOL_TIMEOUT_S,
         pool_use_lifo=True,
         pool_pre_ping=True,

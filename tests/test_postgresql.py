@@ -136,7 +136,7 @@ def test_when_all_connections_are_lent_the_next_is_refused_in_time(
 ) -> None:
     monkeypatch.setattr(postgresql_engine, "POOL_TIMEOUT_S", 0.1)
     engine = new_database(tmp_path, "store", "postgresql")
-    lent = [engine.connect() for _ in range(40)]
+    lent = [engine.connect() for _ in range(16)]
     with pytest.raises(StoreUnavailable) as refused:
         SqlEventStore(engine).last_sequence()
     assert refused.value.retry_after_s == 1
