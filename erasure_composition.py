@@ -24,6 +24,7 @@ from events_composition import kafka_access, kafka_topic_names
 from recommender.erasure import Holding, without_user
 from recommender.errors import SnapshotDamaged
 from recommender.ports import JobLeases
+from recommender.topics import MODEL_METRICS
 from retention_composition import snapshots_needed
 from settings import Settings
 from settings_groups.bus import Bus
@@ -98,7 +99,8 @@ def _holdings(settings: Settings) -> Callable[[str], Sequence[Holding]]:
         if settings.bus is not Bus.KAFKA:
             return ()
         names = kafka_topic_names(settings)
-        return kafka_holdings(
-            kafka_access(settings), map(names.on_kafka, all_topics()), user_id, now_ms())
+        # Metrics of models say nothing of a person.
+        topics = [names.on_kafka(topic) for topic in all_topics() if topic != MODEL_METRICS]
+        return kafka_holdings(kafka_access(settings), topics, user_id, now_ms())
 
     return ask

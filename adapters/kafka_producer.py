@@ -17,7 +17,13 @@ from kafka.errors import (
 from kafka.producer.future import FutureRecordMetadata
 
 from adapters.kafka_clients import KafkaAccess, reason_of
-from adapters.kafka_topics import LETTER_MAX_BYTES, TopicNames, message_max_bytes
+from adapters.kafka_topics import (
+    AHEAD_MAX_MS,
+    HOUR_MS,
+    LETTER_MAX_BYTES,
+    TopicNames,
+    message_max_bytes,
+)
 from recommender.circuit_breaker import CircuitBreaker
 from recommender.errors import BusUnavailable, PartlyPublished
 from recommender.types import Message
@@ -160,7 +166,7 @@ class KafkaPublisher:
             if topic not in refused:
                 try:
                     future = producer.send(topic, message.value, key,
-                                           timestamp_ms=max(now_ms, message.made_at_ms))
+                                           timestamp_ms=_dated(message, now_ms))
                 except KafkaError as error:
                     # Nothing is known of the topic: it is not there, or not ours to see, or no
                     # broker answers. Asked once a batch: each question may take seconds.
@@ -193,6 +199,12 @@ class KafkaPublisher:
             target=_end, args=(producer,), name="kafka-producer-end", daemon=True)
         thread.start()
         return thread
+
+
+def _dated(message: Message, now_ms: int) -> int:
+    # Not before it was made, though the clock was set back; but never so far ahead that the broker
+    # refuses it, and with it all that shares its batch, until our clock has come that far.
+    return max(now_ms, min(message.made_at_ms, now_ms + AHEAD_MAX_MS - HOUR_MS))
 
 
 def _end(producer: KafkaProducer) -> None:

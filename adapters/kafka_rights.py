@@ -20,6 +20,8 @@ from recommender.errors import BusUnavailable
 from recommender.topics import EVENT_TOPICS
 
 READ, WRITE = "READ", "WRITE"
+DESCRIBE_CONFIGS = "DESCRIBE_CONFIGS"
+"""On each topic, to say until when it holds records of a person who is erased."""
 RIGHTS = {topic: (READ, WRITE) if topic in EVENT_TOPICS else (WRITE,) for topic in all_topics()}
 """On each topic of the bus. On consumer groups: READ."""
 
@@ -38,7 +40,7 @@ def grant(admin: KafkaAdminClient, user: str, names: TopicNames,
     Raises:
         BusUnavailable: names what was not granted and what Kafka says.
     """
-    wanted = [(ResourceType.TOPIC, names.on_kafka(topic), rights)
+    wanted = [(ResourceType.TOPIC, names.on_kafka(topic), (*rights, DESCRIBE_CONFIGS))
               for topic, rights in RIGHTS.items()]
     wanted += [(ResourceType.GROUP, group, (READ,)) for group in groups]
     rules = [

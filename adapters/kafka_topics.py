@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType
@@ -21,9 +22,8 @@ LETTER_MAX_BYTES = 4 << 20
 _RETENTION, _MIN_INSYNC = "retention.ms", "min.insync.replicas"
 _MESSAGE_MAX = "max.message.bytes"
 _AHEAD_MAX = "message.timestamp.after.max.ms"
-_AHEAD_MAX_MS = 24 * HOUR_MS
-"""A producer whose clock is ahead by more is refused (Kafka's default is an hour, and its records
-would stay in the outbox until the clock is right)."""
+AHEAD_MAX_MS = 24 * HOUR_MS
+"""A producer whose clock is ahead by more is refused (Kafka's default is an hour)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class TopicPlan:
         return {
             _RETENTION: "-1" if hours is None else str(hours * HOUR_MS),
             _MIN_INSYNC: str(self.min_insync_replicas),
-            _AHEAD_MAX: str(_AHEAD_MAX_MS),
+            _AHEAD_MAX: str(AHEAD_MAX_MS),
             **({_MESSAGE_MAX: str(LETTER_MAX_BYTES + 1_024)} if letters else {}),
         }
 
@@ -95,6 +95,18 @@ def set_up_topics(
         BusUnavailable: names the topic and what Kafka says.
     """
     return [_set_up(admin, name, plan) for name in names]
+
+
+def config_of(answer: Mapping[str, Any], topic: str) -> Mapping[str, Mapping[str, str]]:
+    """A topic's settings in what kafka-python answers; it passes over their refusal.
+
+    Raises:
+        BusUnavailable: they may not be seen.
+    """
+    found: Mapping[str, Mapping[str, str]] = answer["topic"][topic]
+    if not found:
+        raise BusUnavailable(f"topic {topic}: not allowed to DESCRIBE_CONFIGS")
+    return found
 
 
 def _set_up(admin: KafkaAdminClient, name: str, plan: TopicPlan) -> TopicSetup:
@@ -132,7 +144,7 @@ def _grow(admin: KafkaAdminClient, name: str, plan: TopicPlan) -> Sequence[str]:
 def _configure(admin: KafkaAdminClient, name: str, plan: TopicPlan) -> Sequence[str]:
     kind = ConfigResourceType.TOPIC
     found = admin.describe_configs([ConfigResource(kind, name)], config_filter="all")
-    have = found["topic"][name]
+    have = config_of(found, name)
     wanted = plan.config(name)
     different = {key: value for key, value in wanted.items() if have[key]["value"] != value}
     if not different:

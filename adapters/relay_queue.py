@@ -21,12 +21,14 @@ from adapters.tables import UNSENT, outbox
 from recommender.errors import StoreUnavailable
 from recommender.types import Unsent
 
+_NO_TOPIC = ""
+"""None is called so: SQL has no empty list."""
 _OLDEST = (
     select(
         outbox.c.sequence, outbox.c.event_id, outbox.c.topic, outbox.c.key, outbox.c.value,
         outbox.c.accepted_at_ms,
     )
-    .where(UNSENT)
+    .where(UNSENT, outbox.c.topic.not_in(bindparam("without", expanding=True)))
     .order_by(outbox.c.sequence)
     .limit(bindparam("most"))
 )  # fmt: skip
@@ -61,14 +63,16 @@ class SqlRelayQueue:
         self._changed = threading.Condition()
         self._news = False
 
-    def take(self, limit: int) -> list[Unsent]:
+    def take(self, limit: int, without: Collection[str] = ()) -> list[Unsent]:
         """As `ports.RelayQueue.take`."""
         if self._taken:
             raise RuntimeError("the batch before was neither marked nor given back")
         with self._changed:
             self._news = False
         try:
-            batch = self._take_free(limit) if self._claim is None else self._take_all(limit)
+            left = list(without) or [_NO_TOPIC]
+            batch = (self._take_free(limit, left) if self._claim is None
+                     else self._take_all(limit, left))
         except BaseException:
             self.give_back()
             self._connection.discard()
@@ -125,18 +129,20 @@ class SqlRelayQueue:
         self.give_back()
         self._connection.close()
 
-    def _take_free(self, limit: int) -> list[Unsent]:
+    def _take_free(self, limit: int, without: list[str]) -> list[Unsent]:
         connection = self._connection.get()
         self._open = connection.begin()
-        return [Unsent(*row) for row in connection.execute(_OLDEST_FREE, {"most": limit})]
+        values = {"most": limit, "without": without}
+        return [Unsent(*row) for row in connection.execute(_OLDEST_FREE, values)]
 
-    def _take_all(self, limit: int) -> list[Unsent]:
+    def _take_all(self, limit: int, without: list[str]) -> list[Unsent]:
         assert self._claim is not None
         if not self._claim.obtain():
             return []
         with reading(self._engine) as connection:
-            rows = zip(*_OLDEST_OF_SQLITE.fetch(connection, most=limit), strict=True)
-        return sorted((Unsent(*row) for row in rows), key=lambda unsent: unsent.sequence)
+            columns = _OLDEST_OF_SQLITE.fetch(connection, most=limit, without=without)
+        rows = (Unsent(*row) for row in zip(*columns, strict=True))
+        return sorted(rows, key=lambda unsent: unsent.sequence)
 
     def _mark(self, sequences: Collection[int]) -> None:
         if self._open is None:

@@ -35,13 +35,14 @@ class InMemoryRelayQueue:
             self._next += 1
         self.wake()
 
-    def take(self, limit: int) -> list[Unsent]:
+    def take(self, limit: int, without: Collection[str] = ()) -> list[Unsent]:
         self._check()
         if self._taken:
             raise RuntimeError("the batch before was neither marked nor given back")
         with self._changed:
             self._news = False
-        batch = [self._rows[n] for n in sorted(self._rows)[:limit]]
+        wanted = (self._rows[n] for n in sorted(self._rows))
+        batch = [row for row in wanted if row.topic not in without][:limit]
         self._taken = {row.sequence for row in batch}
         return batch
 

@@ -11,11 +11,12 @@ from xml.etree import ElementTree
 
 import pytest
 
+from adapters.kafka_holdings import kafka_holdings
 from adapters.kafka_topics import all_topics
 from benchmarks.program import RUN, Program
 from commands.simulate import store_world
 from composition import open_store
-from events_composition import open_kafka_bus
+from events_composition import kafka_access, kafka_topic_names, open_kafka_bus
 from fairreel import main
 from recommender.topics import RATINGS
 from recommender.types import Message
@@ -203,6 +204,11 @@ def test_the_broker_with_logins_allows_the_program_what_was_granted_and_others_n
         consumer = bus.consumer("ingest", [RATINGS])
         assert soon(lambda: consumer.poll(10, 0.5), 20)
         consumer.close()
+    allowed = read(monkeypatch, values)
+    topics = [kafka_topic_names(allowed).on_kafka(topic) for topic in all_topics()]
+    held = kafka_holdings(kafka_access(allowed), topics, "k", AT_MS)
+    assert {holding.topic for holding in held} == set(topics)
+    assert all(holding.gone_by_ms is not None for holding in held)
     for user, password, told in (
         ("app", "wrong", "are user and password right?"),
         ("guest", "of-a-guest", "not allowed to DESCRIBE"),

@@ -87,6 +87,36 @@ def test_a_bus_that_is_away_costs_nothing_but_time(world: World) -> None:
     assert world.telemetry.of("relay_backlog")[0] == (5,)
 
 
+class RefusesTopic(Bus):
+    """A bus that lets nobody write to one topic."""
+
+    def publish(self, messages: Sequence[Message]) -> None:
+        self.calls += 1
+        refused = frozenset(at for at, m in enumerate(messages) if m.topic == "watch-events")
+        self.taken += [m for m in messages if m.topic != "watch-events"]
+        if len(refused) == len(messages):
+            raise BusUnavailable("TopicAuthorizationFailedError")
+        if refused:
+            raise PartlyPublished("TopicAuthorizationFailedError", refused)
+
+
+def test_a_refused_topic_with_more_rows_than_a_batch_holds_up_no_other() -> None:
+    world = World()
+    world.bus = RefusesTopic()
+    world.relay = RelayWorker(world.queue, world.bus, world.telemetry, batch_max=10)  # type: ignore[arg-type]
+    for at in range(35):
+        accept(world.queue, watch(f"w{at}"))
+    for at in range(25):
+        accept(world.queue, rating(f"r{at}"))
+    world.relay.start()
+    wait_for(lambda: len(world.bus.taken) == 25)
+    assert world.queue.backlog() == 35
+    calls = world.bus.calls
+    time.sleep(1.0)
+    assert world.bus.calls - calls <= 3  # each attempt later than the last
+    assert world.relay.stop()
+
+
 def test_of_a_batch_taken_in_part_only_the_rest_is_sent_again(world: World) -> None:
     world.bus.failures = [PartlyPublished("too large", frozenset({1, 3}))]
     for i in range(5):

@@ -95,6 +95,15 @@ def test_what_was_accepted_is_taken_oldest_first_as_it_will_lie_on_the_topic(wor
     assert [row.sequence for row in batch] == sorted({row.sequence for row in batch})
 
 
+def test_topics_that_are_left_out_fill_no_batch_and_are_there_the_next_time(world: World) -> None:
+    world.accept([watch("w1", "u2"), watch("w2", "u2"), rating("r1"), search("s1"), rating("r2")])
+    assert ids(world.queue.take(2, ["watch-events", "browse-events"])) == ["r1", "r2"]
+    world.queue.give_back()
+    assert world.queue.take(9, ["watch-events", "browse-events", "ratings"]) == []
+    assert ids(world.queue.take(2)) == ["w1", "w2"]
+    world.queue.give_back()
+
+
 def test_a_batch_is_no_larger_than_asked_for_and_the_next_begins_behind_it(world: World) -> None:
     world.accept(ratings(*"abcde"))
     first = world.queue.take(2)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Collection, Sequence
 
 import structlog
 
-from recommender.errors import BusUnavailable
+from recommender.errors import BusUnavailable, PartlyPublished
 from recommender.ports import EventBus, EventStore
 from recommender.record_batch import dead_letter_message
 from recommender.schemas import Columns, event_frame
@@ -14,6 +15,7 @@ from recommender.types import DeadLetter, TopicPartition
 
 _FIRST_LOOK = 1_000
 _AT_ONCE = 500
+_PAUSE_MIN_S, _PAUSE_MAX_S = 0.5, 60.0
 _log = structlog.get_logger()
 
 Notes = dict[TopicPartition, int]
@@ -26,12 +28,20 @@ class DeadLetterPost:
     of a lost log is not published again with every new one). After a crash between publishing
     and noting, the letters above it are published again; key and value of a letter never change
     (`dead_letter_message`), so a repeat is harmless. A bus that takes no letters never holds up
-    the events: they stay in the store and are tried again.
+    the events: they stay in the store and are tried again, after a pause that grows. Of a batch
+    that went in part, what lies before the first refused letter of its partition is noted.
+
+    Args:
+        clock_s: seconds that only rise.
     """
 
-    def __init__(self, bus: EventBus, store: EventStore) -> None:
+    def __init__(self, bus: EventBus, store: EventStore,
+                 clock_s: Callable[[], float] = time.monotonic) -> None:
         self._bus = bus
         self._store = store
+        self._clock_s = clock_s
+        self._pause_s = _PAUSE_MIN_S
+        self._next_try_s = float("-inf")
         self.due = True
         """Whether the store may hold letters that were not published."""
 
@@ -50,11 +60,13 @@ class DeadLetterPost:
             self._publish(letters)
 
     def catch_up(self) -> None:
-        """Publish every stored letter above the notes.
+        """Publish every stored letter above the notes; not before the pause after a failure ended.
 
         Raises:
             StoreUnavailable: they stay due.
         """
+        if self._clock_s() < self._next_try_s:
+            return
         notes: dict[str, Notes] = {}
         limit = _FIRST_LOOK
         while True:
@@ -74,10 +86,16 @@ class DeadLetterPost:
             try:
                 self._bus.publish([dead_letter_message(letter) for letter in some])
             except BusUnavailable as error:
-                _log.warning("dead_letters_wait", letters=len(letters) - start, error=str(error))
+                _log.warning("dead_letters_wait", letters=len(letters) - start,
+                             pause_s=self._pause_s, error=str(error))
+                self._next_try_s = self._clock_s() + self._pause_s
+                self._pause_s = min(2 * self._pause_s, _PAUSE_MAX_S)
+                if isinstance(error, PartlyPublished):
+                    self._note(_before_the_refused(some, error.unpublished))
                 return
             self._note(some)
         self.due = False
+        self._pause_s = _PAUSE_MIN_S
 
     def _note(self, letters: Sequence[DeadLetter]) -> None:
         notes: dict[str, Notes] = {}
@@ -86,6 +104,20 @@ class DeadLetterPost:
             noted[partition] = max(noted.get(partition, 0), letter.offset + 1)
         for log, noted in notes.items():
             self._store.apply(event_frame([()] * len(Columns.EVENT)), noted, group=note_group(log))
+
+
+def _before_the_refused(letters: Sequence[DeadLetter],
+                        refused: Collection[int]) -> list[DeadLetter]:
+    """Those that went and have none before them, in their partition, that did not."""
+    held: set[tuple[str, TopicPartition]] = set()
+    went = []
+    for at, letter in enumerate(letters):
+        place = letter.cluster_id, _partition(letter)
+        if at in refused:
+            held.add(place)
+        elif place not in held:
+            went.append(letter)
+    return went
 
 
 def note_group(cluster_id: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import structlog
 
@@ -15,6 +15,7 @@ from recommender.types import Message, Unsent
 _IDLE_S = 0.5
 _BACKLOG_EVERY_S = 1.0
 _PAUSE_MIN_S, _PAUSE_MAX_S = 0.1, 2.0
+_HELD_MIN_S, _HELD_MAX_S = 0.5, 30.0
 _log = structlog.get_logger()
 
 
@@ -23,7 +24,8 @@ class RelayWorker:
 
     A crash between the two, or an acknowledgement that was lost, brings events to the bus a
     second time; they are known by their ids there. While the bus is away the events wait in the
-    outbox, however long: a batch is given back and tried again.
+    outbox, however long: a batch is given back and tried again. A topic that the bus refuses, of
+    many, is left out for a while, or its rows, being the oldest, would fill every batch.
     """
 
     def __init__(
@@ -36,6 +38,10 @@ class RelayWorker:
         self._batch_max = batch_max
         self._stopping = threading.Event()
         self._unsure: set[int] = set()
+        self._held: dict[str, tuple[float, float]] = {}
+        """Topics that were refused: until when they are left out, and for how long."""
+        self._went = False
+        """Whether anything went since the bus failed altogether."""
         self._next_backlog_s = 0.0
         self._thread = threading.Thread(target=self._run, name="relay", daemon=True)
 
@@ -72,7 +78,9 @@ class RelayWorker:
     def _turn(self) -> bool:
         """Relay one batch; whether all of it went."""
         self._report_backlog()
-        batch = self._queue.take(self._batch_max)
+        now_s = time.monotonic()
+        held = [topic for topic, (until_s, _) in self._held.items() if until_s > now_s]
+        batch = self._queue.take(self._batch_max, held)
         if not batch:
             self._queue.wait(_IDLE_S)
             return True
@@ -85,6 +93,13 @@ class RelayWorker:
             self._queue.mark_sent(sent)
         return len(sent) == len(batch)
 
+    def _hold_back(self, topics: Collection[str]) -> None:
+        """Leave these out for a time. It grows while others go: then it is not the bus."""
+        for topic in topics:
+            _, before_s = self._held.get(topic, (0.0, 0.0))
+            pause_s = min(2 * before_s, _HELD_MAX_S) if before_s and self._went else _HELD_MIN_S
+            self._held[topic] = time.monotonic() + pause_s, pause_s
+
     def _publish(self, batch: Sequence[Unsent]) -> set[int]:
         """Rows that the bus has acknowledged."""
         messages = [Message(row.topic, row.key, row.value, row.accepted_at_ms) for row in batch]
@@ -94,11 +109,21 @@ class RelayWorker:
             _log.warning("relay_partly", unpublished=len(error.unpublished), error=str(error))
             failed = {batch[at].sequence for at in error.unpublished}
             self._unsure |= failed
+            went = {row.topic for row in batch if row.sequence not in failed}
+            self._went = True
+            self._hold_back({row.topic for row in batch} - went)
             return {row.sequence for row in batch} - failed
         except BusUnavailable:
             # Some may be written all the same: only the acknowledgement is missing.
             self._unsure |= {row.sequence for row in batch}
+            topics = {row.topic for row in batch}
+            if len(topics) == 1:
+                self._hold_back(topics)
+            self._went = False
             raise
+        self._went = True
+        for topic in {row.topic for row in batch}:
+            self._held.pop(topic, None)
         return {row.sequence for row in batch}
 
     def _report_backlog(self) -> None:

@@ -63,8 +63,10 @@ class RelayQueue(Protocol):
     readers of the bus know it by its event id.
     """
 
-    def take(self, limit: int) -> list[Unsent]:
+    def take(self, limit: int, without: Collection[str] = ()) -> list[Unsent]:
         """The oldest unsent rows that no other queue has taken, at most `limit`; none when idle.
+
+        Rows of the topics `without` are left for later.
 
         They are taken until `mark_sent` or `give_back`. Keep that short of minutes: on PostgreSQL
         a transaction stays open for as long.
