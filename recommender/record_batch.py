@@ -37,11 +37,17 @@ class RecordBatch:
         return dead_letter(self.cluster_id, self.records[row], reason)
 
 
-def read_batch(records: Sequence[Record], cluster_id: str, now_ms: int) -> RecordBatch:
-    """Sort records into events and dead letters with a reason. `now_ms` is UTC.
+def read_batch(records: Sequence[Record], cluster_id: str, now_ms: int,
+               not_before_ms: int = 0) -> RecordBatch:
+    """Sort records into events and dead letters with a reason. Times are UTC.
 
-    The time bound of an event is the later of `now_ms` and the time of its record: what was
-    accepted before the clock was set back stays acceptable, for its record is not dated before.
+    The time bound of an event is the time of its record, whenever it is read: so a replay takes
+    and refuses what was taken and refused at first. The record of an event that we accepted is not
+    dated before its acceptance, though the clock was set back.
+
+    Args:
+        now_ms: the bound where a record has no time.
+        not_before_ms: the bound is this at least.
     """
     rows: list[Row] = []
     sources: list[Record] = []
@@ -63,7 +69,7 @@ def read_batch(records: Sequence[Record], cluster_id: str, now_ms: int) -> Recor
     columns = list(zip(*rows, strict=True)) or [()] * len(Columns.EVENT)
     frame = event_frame(columns, text="object")
     put_ms = np.array([record.timestamp_ms for record in sources], np.int64)
-    good, bad = validate(frame, np.maximum(put_ms, now_ms))
+    good, bad = validate(frame, np.maximum(np.where(put_ms > 0, put_ms, now_ms), not_before_ms))
     letters += [dead_letter(cluster_id, sources[at], reason) for at, reason in bad]
     refused = {at for at, _ in bad}
     kept = tuple(record for at, record in enumerate(sources) if at not in refused)

@@ -42,7 +42,8 @@ def requeue_messages(
             place = (letter.topic, letter.partition, letter.offset)
             by_cluster[letter.cluster_id][place] = stored
     for cluster_id, of_place in by_cluster.items():
-        batch = read_batch([_record(stored) for stored in of_place.values()], cluster_id, now_ms)
+        records = [_record(stored) for stored in of_place.values()]
+        batch = read_batch(records, cluster_id, now_ms, not_before_ms=now_ms)
         for refused in batch.letters:
             place = (refused.topic, refused.partition, refused.offset)
             reasons[of_place[place].sequence] = refused.reason

@@ -444,6 +444,16 @@ def test_a_clock_set_back_does_not_turn_accepted_events_into_dead_letters() -> N
     assert (len(batch.frame), batch.letters) == (1, ())
 
 
+@pytest.mark.parametrize(("recorded_ms", "refused"), [(NOW_MS, 1), (0, 0)])
+def test_what_was_refused_as_of_the_future_is_refused_whenever_it_is_read_again(
+    recorded_ms: int, refused: int
+) -> None:
+    value = b'{"user_id":"u","item_id":"m","rating":4,"timestamp":%d}' % (NOW_MS + 3_600_000)
+    for read_at_ms in (NOW_MS, NOW_MS + 86_400_000):
+        batch = read_batch([record(value, 0, recorded_ms)], "c", read_at_ms)
+        assert len(batch.letters) == (refused or read_at_ms == NOW_MS)
+
+
 def test_an_event_of_the_future_is_set_aside_whatever_lies_beside_it() -> None:
     ahead = NOW_MS + 3_600_000
     value = b'{"user_id":"u","item_id":"m","rating":4,"timestamp":%d}' % ahead

@@ -37,6 +37,7 @@ class ExperimentEvents:
         self._clock = clock
         self._lock = Lock()
         self._waiting: deque[Message] = deque(maxlen=WAITING_MAX)
+        self._full = False
 
     def decided(self, rollout: Rollout) -> None:
         """A rollout was begun, moved or ended."""
@@ -88,4 +89,7 @@ class ExperimentEvents:
         value = {"event_id": event_id, "kind": kind, "experiment": rollout.name,
                  "user_id": None, "variant": None, "decision": None, "timestamp": at_ms, **fields}
         with self._lock:
+            if len(self._waiting) == WAITING_MAX and not self._full:
+                _log.warning("experiment_events_dropped", waiting_max=WAITING_MAX)
+            self._full = len(self._waiting) == WAITING_MAX
             self._waiting.append(Message(AB_TEST_EVENTS, key, orjson.dumps(value)))
