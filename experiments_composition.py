@@ -60,6 +60,7 @@ class ExperimentSide:
     success: OnlineSuccess
     shadow: Shadow[Configured, Request]
     drift: DriftJob
+    metrics: PrometheusExperimentMetrics
     topics: tuple[Register, ...]
 
     def observe(self, user_id: str, options: RecommendOptions, answer: EncodedAnswer) -> None:
@@ -70,6 +71,11 @@ class ExperimentSide:
         """What the schedule runs, by the name of the job."""
         return {"rollout_watch": self.watch.check, "experiment_judge": self._judge,
                 "online_success": self.success.run, "drift": self.drift.run}
+
+    def left(self) -> dict[str, Callable[[], object]]:
+        """What is taken back when another replica runs the job: gauges of an earlier run here."""
+        return {"experiment_judge": lambda: self.metrics.arms({}),
+                "drift": lambda: self.metrics.drift({}, ())}
 
     def _judge(self) -> None:
         self.judge.run()
@@ -123,7 +129,7 @@ def open_experiments(
     shown = rollout.Experiments(rollouts, watch, reports, settings.experiment_relative_effect)
     return ExperimentSide(
         rollouts, choice, SwitchEndsRollout(model_watch, rollouts, control), watch, judge, success,
-        shadow, drift,
+        shadow, drift, metrics,
         (rollout.topic(shown), experiment_pages.topic(shown), drift_page.topic(reports)))
 
 

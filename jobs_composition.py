@@ -54,11 +54,12 @@ def build_jobs(parts: Parts, foreign: ForeignChanges, runs: JobRuns, traffic: Tr
     } | parts.experiments.jobs()
     if settings.replicas > 1:
         schedule = SharedSchedule(side.leases, f"{socket.gethostname()}:{os.getpid()}")
+        left = parts.experiments.left()
         for job, seconds in (("retrain", settings.retrain_interval_s), ("trim_store", 3_600.0),
                              ("experiment_judge", settings.canary_judging_interval_s),
                              ("drift", settings.drift_interval_s),
                              ("audit", settings.audit_interval_s)):
-            actions[job] = schedule.shared(job, seconds, actions[job])
+            actions[job] = schedule.shared(job, seconds, actions[job], left.get(job, _nothing))
     records = side.allow_list.records()
     last_ms = records[0].created_at_ms if records else None
     delays = {"retrain": first_delay_s(last_ms, now_ms(), settings.retrain_interval_s),
@@ -71,6 +72,10 @@ def build_jobs(parts: Parts, foreign: ForeignChanges, runs: JobRuns, traffic: Tr
                  "audit_interval_s": settings.audit_interval_s,
                  "exposure_interval_s": settings.exposure_interval_s}
     return build_scheduler(actions, intervals, delays, runs=runs)
+
+
+def _nothing() -> None:
+    """What most jobs take back."""
 
 
 def _exposures(parts: Parts) -> Callable[[], object]:

@@ -30,7 +30,7 @@ from recommender.audit.drift import (
     EventWindow,
     drift,
 )
-from recommender.audit.drift_windows import DriftWindows, windows_at
+from recommender.audit.drift_windows import LEARNED, DriftWindows, windows_at
 from recommender.errors import ModelRefused
 from recommender.manifest import Manifest
 from recommender.schemas import Columns
@@ -69,10 +69,10 @@ def command(watch_parent: bool, as_json: bool) -> int:
     with closing(open_store(settings)) as side:
         serving = side.allow_list.serving()
         learned = None if serving is None else _manifest(settings, serving.version_id)
-        windows = windows_at(now_ms(), settings.drift_window_s * 1000,
-                             None if learned is None else learned.watermark.timestamp_ms,
-                             settings.drift_reference_to_ms)
-        report = drift_report(side, windows, learned)
+        report = report_at(side, now_ms(), settings.drift_window_s * 1000, learned,
+                           settings.drift_reference_to_ms)
+        # Also when its manifest is refused.
+        report["model_version"] = None if serving is None else serving.version_id
     report_file(settings).write(DRIFT_REPORT, report)
     lines = [f"{report['status']}: {report['current']['events']} events of "
              f"{report['current']['users']} users against {report['reference']['events']} of "
@@ -98,6 +98,24 @@ def _manifest(settings: Settings, version_id: str) -> Manifest | None:
     except ModelRefused as refusal:
         _log.warning("manifest_refused", version_id=version_id, cause=refusal.cause)
         return None
+
+
+def report_at(side: StoreSide, at_ms: int, length_ms: int, learned: Manifest | None,
+              reference_to_ms: int | None) -> dict[str, Any]:
+    """The report of the window that ends at a time, against the reference that can be had.
+
+    What the model learned may be removed by now, or be an import from long ago: then it is the
+    window before.
+
+    Raises:
+        StoreUnavailable: the store does not answer.
+    """
+    learned_to_ms = None if learned is None else learned.watermark.timestamp_ms
+    windows = windows_at(at_ms, length_ms, learned_to_ms, reference_to_ms)
+    report = drift_report(side, windows, learned)
+    if windows.against == LEARNED and report["status"] == "INSUFFICIENT_DATA":
+        return drift_report(side, windows_at(at_ms, length_ms, None), learned)
+    return report
 
 
 def drift_report(side: StoreSide, windows: DriftWindows,

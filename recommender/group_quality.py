@@ -25,6 +25,9 @@ FEW_HITS = 20
 """Fewer users with a hit than this: resamples alone fail equal groups six times as often as meant
 (`python -m benchmarks.group_parity`)."""
 
+HITS_WITH_MEAN = 10
+"""So many hits tell how high they stand in their lists."""
+
 
 @dataclass(frozen=True, slots=True)
 class GroupQuality:
@@ -59,7 +62,8 @@ def group_qualities(gains: Float64s, groups: Sequence[Bools], least: float) -> l
     for at, group in enumerate(groups):
         in_group, all_hits = hits[group], float(hits.mean())
         if all_hits > 0 and len(in_group) and in_group.sum() < FEW_HITS:
-            ratio, p_value = _of_few_hits(int(in_group.sum()), len(in_group), all_hits, least)
+            ratio, p_value = _of_few_hits(int(in_group.sum()), len(in_group), all_hits, least,
+                                          _worth_of_hits(gains, group))
             p_values[at] = max(p_values[at], p_value)
             high = ratios[at].high
             ratios[at] = replace(ratios[at], high=ratio if high is None else max(high, ratio))
@@ -67,8 +71,18 @@ def group_qualities(gains: Float64s, groups: Sequence[Bools], least: float) -> l
             for ratio, p_value in zip(ratios, holm(p_values), strict=True)]
 
 
-def _of_few_hits(hits: int, people: int, of_all: float, least: float) -> tuple[float, float]:
-    """The highest ratio of hit rates that so few hits leave possible (Clopper and Pearson 1934, one
-    side of 95 %), and how likely so few are where the ratio is `least`."""
+def _worth_of_hits(gains: Float64s, group: Bools) -> float:
+    """Mean gain of a hit in the group / of all hits; 1 where they are too few for a mean."""
+    of_group = gains[group & (gains > 0)]
+    if len(of_group) < HITS_WITH_MEAN:
+        return 1.0
+    return float(of_group.mean() / gains[gains > 0].mean())
+
+
+def _of_few_hits(hits: int, people: int, of_all: float, least: float,
+                 worth: float) -> tuple[float, float]:
+    """The highest ratio that so few hits leave possible (Clopper and Pearson 1934, one side of
+    95 %), and how likely so few are where the ratio is `least`. With hits that are worth `worth`
+    times those of all, the ratio of hit rates is that of the gains / `worth`."""
     highest = 1.0 if hits == people else float(betaincinv(hits + 1, people - hits, 0.975))
-    return highest / of_all, float(bdtr(hits, people, min(1.0, least * of_all)))
+    return highest * worth / of_all, float(bdtr(hits, people, min(1.0, least * of_all / worth)))

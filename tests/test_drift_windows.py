@@ -12,10 +12,10 @@ import pandas as pd
 import pytest
 
 from benchmarks.drift import Change, Population
-from commands.drift import drift_report
+from commands.drift import drift_report, report_at
 from composition import StoreSide, open_store
 from recommender.audit.drift import drift
-from recommender.audit.drift_windows import Stretch, windows_at
+from recommender.audit.drift_windows import BEFORE, Stretch, windows_at
 from recommender.manifest import Watermark
 from settings import Settings
 from tests.fakes import event_frame
@@ -106,6 +106,16 @@ def test_the_report_is_of_the_events_of_both_windows_and_names_the_data_of_the_m
     before = drift_report(side, windows_at(NOW_MS, WEEK_MS, None), None)
     assert before["reference"] == {"events": 220, "users": 110}
     assert before["model_version"] is None
+
+
+def test_where_what_was_learned_is_gone_the_window_before_is_the_reference(
+        side: StoreSide) -> None:
+    side.store.apply(events(NOW_MS - 2 * WEEK_MS, range(110), 4.0))
+    side.store.apply(events(NOW_MS - WEEK_MS, range(120), 2.0))
+    learned = manifest(watermark=Watermark(timestamp_ms=NOW_MS - 9 * DAY_MS, sequence=300))
+    told = report_at(side, NOW_MS, WEEK_MS, learned, None)
+    assert (told["status"], told["against"]) == ("FAIL", BEFORE)
+    assert "ratings" in told["drifted"]
 
 
 def test_a_service_younger_than_two_windows_has_no_reference_yet(side: StoreSide) -> None:

@@ -105,6 +105,16 @@ def one_of(people: int, hits: int, of_all: float) -> tuple[Float64s, np.ndarray]
     return gains, np.arange(people + 2_000) < people
 
 
+def test_a_group_with_as_many_hits_that_all_stand_last_is_certain_to_be_below() -> None:
+    random = np.random.default_rng(3)
+    gains = np.where(random.random(2_060) < 0.3, 1 / np.log2(random.integers(2, 5, 2_060)), 0.0)
+    group = np.arange(2_060) < 60
+    gains[:60] = np.where(np.arange(60) < 18, 1 / np.log2(11), 0.0)
+    (quality,) = group_qualities(gains, [group], 0.9)
+    assert quality.certainly_below
+    assert quality.ratio.high is not None and quality.ratio.high < 0.9
+
+
 @pytest.mark.parametrize(("people", "hits", "of_all", "certain"), [
     (30, 0, 0.05, False), (30, 0, 0.3, True), (40, 1, 0.08, False), (40, 1, 0.3, True),
     (300, 0, 0.05, True)])

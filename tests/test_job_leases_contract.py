@@ -255,8 +255,10 @@ def test_a_killed_process_leaves_the_job_to_the_next(
 
 def test_replicas_share_the_runs_of_a_job(leases: SqlJobLeases) -> None:
     ran: list[str] = []
+    left: list[str] = []
     runs = [
-        SharedSchedule(leases, name).shared("train", 0.5, lambda name=name: ran.append(name))  # type: ignore[misc]
+        SharedSchedule(leases, name).shared(
+            "train", 0.5, lambda name=name: ran.append(name), lambda name=name: left.append(name))  # type: ignore[misc]
         for name in "ab"
     ]
     for _ in range(2):
@@ -265,3 +267,4 @@ def test_replicas_share_the_runs_of_a_job(leases: SqlJobLeases) -> None:
         time.sleep(0.5)
     runs[1]()
     assert ran == ["a", "a", "b"]
+    assert left == ["b", "b"]

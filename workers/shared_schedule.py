@@ -24,14 +24,19 @@ class SharedSchedule:
         self._holder = holder
 
     def shared(
-        self, job: str, interval_s: float, action: Callable[[], object]
+        self, job: str, interval_s: float, action: Callable[[], object],
+        left: Callable[[], object] = lambda: None,
     ) -> Callable[[], None]:
-        """`action`, unless another replica began this run."""
+        """`action`, or `left` when another replica began this run.
+
+        `left` takes back what this process still tells of an earlier run of its own, as gauges do.
+        """
 
         def run() -> None:
             lease = f"schedule/{job}"
             if self._leases.acquire(lease, self._holder, interval_s * _SHARE_OF_INTERVAL) is None:
                 _log.info("job_left_to_another_replica", job=job)
+                left()
                 return
             action()
 

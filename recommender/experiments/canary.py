@@ -76,9 +76,10 @@ class CanaryDecision:
 def judge(metric: CanaryMetric, stable: ArmSums, candidate: ArmSums, alpha_regression: float,
           alpha_safe: float, users_min: int = USERS_MIN) -> Judgement:
     """One metric, looked at once more."""
-    users = (stable.users, candidate.users)
+    per_value = metric.users_per_value
+    users = (per_value * stable.users, per_value * candidate.users)
     least = users_min if metric.values_min is None else metric.values_min
-    if min(users) < least or stable.mean is None or candidate.mean is None:
+    if min(stable.users, candidate.users) < least or stable.mean is None or candidate.mean is None:
         return Judgement(metric.name, stable.mean, candidate.mean, None, None, None,
                          *metric.in_units(stable.mean or 0.0), Verdict.TOO_FEW, users)
     tolerance, margin = metric.in_units(stable.mean)

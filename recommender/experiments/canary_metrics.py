@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import log
 
+from recommender.experiments.exposure_blocks import BLOCK_USERS
 from recommender.user_groups import HIGH_ABOVE, MEDIUM_FROM
 
 ERRORS = "error_rate"
@@ -28,6 +29,7 @@ class CanaryMetric:
     lies from `origin`.
     required: whether too few users hold the candidate up.
     values_min: values an arm before it is judged, where a value is not of one user.
+    users_per_value: of how many users a value is.
     prior_mean, prior_sd: where values lie, for the two pseudo-users that each arm is given.
     """
 
@@ -40,6 +42,7 @@ class CanaryMetric:
     origin: float = 0.0
     required: bool = True
     values_min: int | None = None
+    users_per_value: int = 1
     prior_mean: float = 0.0
     prior_sd: float = 0.0
 
@@ -86,8 +89,8 @@ CANARY_METRICS: tuple[CanaryMetric, ...] = (
                  tolerance=0.05, margin=0.15, prior_mean=0.7, prior_sd=0.2),
     CanaryMetric(COVERAGE, "films shown at least once / catalogue, in the lists of 20 users", -1,
                  tolerance=0.10, margin=0.20, relative=True, required=False,
-                 values_min=BLOCKS_MIN),
+                 values_min=BLOCKS_MIN, users_per_value=BLOCK_USERS),
     CanaryMetric(GINI, "Gini index of exposure over the catalogue, in the lists of 20 users", +1,
                  tolerance=0.10, margin=0.20, relative=True, origin=1.0, required=False,
-                 values_min=BLOCKS_MIN),
+                 values_min=BLOCKS_MIN, users_per_value=BLOCK_USERS),
 )
