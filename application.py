@@ -16,17 +16,13 @@ from adapters.outputs import OutputFolder
 from adapters.response_log import SqlResponseLog
 from adapters.session_secret import open_session_secret
 from clock import now_ms
-from composition import (
-    StoreSide,
-    open_model_files,
-)
+from composition import StoreSide, manifest_of
 from erasure_composition import open_background_erasure
 from events_composition import EventSide
 from experiments_composition import ExperimentSide
 from jobs_composition import build_jobs
 from parts_composition import Parts, loader, open_parts
 from recommender.bundle import ModelBundle
-from recommender.errors import ModelRefused
 from recommender.serving import similar
 from recommender.traffic import TrafficHistory
 from recommender.types import Applied
@@ -207,12 +203,8 @@ def _relay(parts: Parts) -> RelayWorker | None:
 
 def _manifest_of(settings: Settings) -> Callable[[str], Mapping[str, Any] | None]:
     def manifest(version_id: str) -> Mapping[str, Any] | None:
-        files = open_model_files(settings, publishing=False)
-        try:
-            return files.manifest(version_id).model_dump(mode="json")
-        except ModelRefused as refusal:
-            _log.warning("manifest_refused", version_id=version_id, cause=refusal.cause)
-            return None
+        found = manifest_of(settings, version_id)
+        return None if found is None else found.model_dump(mode="json")
 
     return manifest
 

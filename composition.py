@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import structlog
 from sqlalchemy import Engine
 
 from adapters.allow_list import SqlAllowList
@@ -23,10 +24,14 @@ from adapters.snapshot_files import SnapshotFiles
 from adapters.snapshots import Snapshots
 from adapters.sqlite_engine import CACHE_KIB
 from recommender.bundle import ModelBundle
+from recommender.errors import ModelRefused
+from recommender.manifest import Manifest
 from recommender.rerank.chain import chain_of
 from recommender.serving_configuration import Reranking
 from settings import Settings
 from settings_groups.bus import Bus
+
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +117,15 @@ def open_model_files(settings: Settings, publishing: bool) -> ModelFiles[ModelBu
         settings.registry_folder, ModelBundle, open_keys(settings), signer,
         settings.model_file_max_bytes,
     )
+
+
+def manifest_of(settings: Settings, version_id: str) -> Manifest | None:
+    """The manifest of a version; None when it is refused, which is logged."""
+    try:
+        return open_model_files(settings, publishing=False).manifest(version_id)
+    except ModelRefused as refusal:
+        _log.warning("manifest_refused", version_id=version_id, cause=refusal.cause)
+        return None
 
 
 def open_keys(settings: Settings) -> Verifier:

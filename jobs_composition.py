@@ -49,7 +49,7 @@ def build_jobs(parts: Parts, foreign: ForeignChanges, runs: JobRuns, traffic: Tr
         "cards": refresh_cards,
         "foreign_changes": foreign.check,
         "queue_gauges": QueueGauges(parts.events.outbox, parts.responses, parts.telemetry).report,
-        "processor": (lambda: None) if processor is None else processor.review,
+        "processor": _nothing if processor is None else processor.review,
         "traffic": lambda: traffic.sample(now_ms(), parts.telemetry.traffic()),
     } | parts.experiments.jobs()
     if settings.replicas > 1:
@@ -75,13 +75,13 @@ def build_jobs(parts: Parts, foreign: ForeignChanges, runs: JobRuns, traffic: Tr
 
 
 def _nothing() -> None:
-    """What most jobs take back."""
+    """The job of a part that is off; what most jobs take back."""
 
 
 def _exposures(parts: Parts) -> Callable[[], object]:
     """The job that counts what was shown; nothing to do when no reranker asks."""
     if not parts.reranking.chain.reads_exposures:
-        return lambda: None
+        return _nothing
     engine = parts.responses.engine
     count = ExposureCount(lambda after: answered_records(engine, after=after),
                           parts.reranking.board, parts.settings.exposure_half_life_s, now_ms)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from kafka import KafkaAdminClient
 from kafka import TopicPartition as KafkaPartition
-from kafka.admin import ConfigResource, ConfigResourceType, OffsetSpec
+from kafka.admin import OffsetSpec
 from kafka.errors import KafkaError, UnknownTopicOrPartitionError, for_code
 
 from adapters.kafka_clients import KafkaAccess, reason_of
@@ -52,16 +52,11 @@ def _of_topic(admin: KafkaAdminClient, topic: str, user_id: str, now_ms: int) ->
     count = len(described["partitions"])
     numbers = (range(count) if topic.endswith(DEAD_LETTER_SUFFIX)
                else [partition_of(user_id, count)])
-    resource = ConfigResource(ConfigResourceType.TOPIC, topic)
-    config = config_of(admin.describe_configs([resource], config_filter="all"), topic)
+    places = [KafkaPartition(topic, number) for number in numbers]
+    first, end = (admin.list_partition_offsets(dict.fromkeys(places, spec))
+                  for spec in (OffsetSpec.EARLIEST, OffsetSpec.LATEST))
+    config = config_of(admin, topic)
     retention, segment = (config[name]["value"] for name in ("retention.ms", "segment.ms"))
     gone = None if retention == _NEVER_MS else now_ms + int(retention) + int(segment)
-    found = []
-    for number in numbers:
-        place = KafkaPartition(topic, number)
-        first, end = (
-            admin.list_partition_offsets({place: spec})[place].offset
-            for spec in (OffsetSpec.EARLIEST, OffsetSpec.LATEST)
-        )
-        found.append(Holding(topic, number, first, end, gone))
-    return found
+    return [Holding(topic, place.partition, first[place].offset, end[place].offset, gone)
+            for place in places]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType
@@ -97,12 +96,15 @@ def set_up_topics(
     return [_set_up(admin, name, plan) for name in names]
 
 
-def config_of(answer: Mapping[str, Any], topic: str) -> Mapping[str, Mapping[str, str]]:
-    """A topic's settings in what kafka-python answers; it passes over their refusal.
+def config_of(admin: KafkaAdminClient, topic: str) -> Mapping[str, Mapping[str, str]]:
+    """A topic's settings; kafka-python passes over their refusal.
 
     Raises:
         BusUnavailable: they may not be seen.
+        KafkaError: Kafka does not answer.
     """
+    resource = ConfigResource(ConfigResourceType.TOPIC, topic)
+    answer = admin.describe_configs([resource], config_filter="all")
     found: Mapping[str, Mapping[str, str]] = answer["topic"][topic]
     if not found:
         raise BusUnavailable(f"topic {topic}: not allowed to DESCRIBE_CONFIGS")
@@ -142,14 +144,13 @@ def _grow(admin: KafkaAdminClient, name: str, plan: TopicPlan) -> Sequence[str]:
 
 
 def _configure(admin: KafkaAdminClient, name: str, plan: TopicPlan) -> Sequence[str]:
-    kind = ConfigResourceType.TOPIC
-    found = admin.describe_configs([ConfigResource(kind, name)], config_filter="all")
-    have = config_of(found, name)
+    have = config_of(admin, name)
     wanted = plan.config(name)
     different = {key: value for key, value in wanted.items() if have[key]["value"] != value}
     if not different:
         return []
-    answer = admin.alter_configs([ConfigResource(kind, name, different)])["topic"][name]
+    resource = ConfigResource(ConfigResourceType.TOPIC, name, different)
+    answer = admin.alter_configs([resource])["topic"][name]
     if answer != "OK":
         raise KafkaError(answer)
     return [f"{key} {have[key]['value']} -> {value}" for key, value in different.items()]

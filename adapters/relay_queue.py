@@ -21,8 +21,6 @@ from adapters.tables import UNSENT, outbox
 from recommender.errors import StoreUnavailable
 from recommender.types import Unsent
 
-_NO_TOPIC = ""
-"""None is called so: SQL has no empty list."""
 _OLDEST = (
     select(
         outbox.c.sequence, outbox.c.event_id, outbox.c.topic, outbox.c.key, outbox.c.value,
@@ -70,9 +68,8 @@ class SqlRelayQueue:
         with self._changed:
             self._news = False
         try:
-            left = list(without) or [_NO_TOPIC]
-            batch = (self._take_free(limit, left) if self._claim is None
-                     else self._take_all(limit, left))
+            batch = (self._take_free(limit, without) if self._claim is None
+                     else self._take_all(limit, without))
         except BaseException:
             self.give_back()
             self._connection.discard()
@@ -129,13 +126,13 @@ class SqlRelayQueue:
         self.give_back()
         self._connection.close()
 
-    def _take_free(self, limit: int, without: list[str]) -> list[Unsent]:
+    def _take_free(self, limit: int, without: Collection[str]) -> list[Unsent]:
         connection = self._connection.get()
         self._open = connection.begin()
         values = {"most": limit, "without": without}
         return [Unsent(*row) for row in connection.execute(_OLDEST_FREE, values)]
 
-    def _take_all(self, limit: int, without: list[str]) -> list[Unsent]:
+    def _take_all(self, limit: int, without: Collection[str]) -> list[Unsent]:
         assert self._claim is not None
         if not self._claim.obtain():
             return []

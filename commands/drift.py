@@ -12,13 +12,12 @@ from typing import Any
 import click
 import numpy as np
 import pandas as pd
-import structlog
 
 from adapters.json_log import configure_json_log
 from adapters.report_files import ReportFiles
 from clock import now_ms
 from commands.outcome import EXIT_FAILED, EXIT_OK, emit, json_option
-from composition import StoreSide, open_model_files, open_store
+from composition import StoreSide, manifest_of, open_store
 from recommender.arrays import Float64s
 from recommender.audit.documents import instant
 from recommender.audit.drift import (
@@ -31,7 +30,6 @@ from recommender.audit.drift import (
     drift,
 )
 from recommender.audit.drift_windows import LEARNED, DriftWindows, windows_at
-from recommender.errors import ModelRefused
 from recommender.manifest import Manifest
 from recommender.schemas import Columns
 from recommender.types import EventType
@@ -40,7 +38,6 @@ from web.pages.admin.drift import DRIFT_REPORT
 from workers import parent_watch
 from workers.arm_records import first_sequence_since
 
-_log = structlog.get_logger(__name__)
 _EVENTS_AT_ONCE = 50_000
 _KINDS = (EventType.RATE.value, EventType.WATCH.value)
 
@@ -68,7 +65,7 @@ def command(watch_parent: bool, as_json: bool) -> int:
     configure_json_log(settings.log_level)
     with closing(open_store(settings)) as side:
         serving = side.allow_list.serving()
-        learned = None if serving is None else _manifest(settings, serving.version_id)
+        learned = None if serving is None else manifest_of(settings, serving.version_id)
         report = report_at(side, now_ms(), settings.drift_window_s * 1000, learned,
                            settings.drift_reference_to_ms)
         # Also when its manifest is refused.
@@ -90,14 +87,6 @@ def command(watch_parent: bool, as_json: bool) -> int:
 def report_file(settings: Settings) -> ReportFiles:
     """Where the report is."""
     return ReportFiles({DRIFT_REPORT: Path(settings.outputs_folder) / "drift_report.json"})
-
-
-def _manifest(settings: Settings, version_id: str) -> Manifest | None:
-    try:
-        return open_model_files(settings, publishing=False).manifest(version_id)
-    except ModelRefused as refusal:
-        _log.warning("manifest_refused", version_id=version_id, cause=refusal.cause)
-        return None
 
 
 def report_at(side: StoreSide, at_ms: int, length_ms: int, learned: Manifest | None,

@@ -58,11 +58,11 @@ def group_qualities(gains: Float64s, groups: Sequence[Bools], least: float) -> l
     if not groups:
         return []
     ratios, p_values = ratios_below(gains, np.array(groups), least, _RESAMPLES)
-    hits = gains > 0
+    hit_rate = float((gains > 0).mean())
     for at, group in enumerate(groups):
-        in_group, all_hits = hits[group], float(hits.mean())
-        if all_hits > 0 and len(in_group) and in_group.sum() < FEW_HITS:
-            ratio, p_value = _of_few_hits(int(in_group.sum()), len(in_group), all_hits, least,
+        people, hits = int(group.sum()), int((gains[group] > 0).sum())
+        if hit_rate > 0 and people and hits < FEW_HITS:
+            ratio, p_value = _of_few_hits(hits, people, hit_rate, least,
                                           _worth_of_hits(gains, group))
             p_values[at] = max(p_values[at], p_value)
             high = ratios[at].high

@@ -18,8 +18,8 @@ from recommender.topics import EVENT_TOPICS, RATINGS, dead_letter_topic
 from tests.kafka.broker import PASSWORD, Broker
 from tests.kafka.cluster import Namespace, namespace
 from tests.kafka.program import applied, bus_check, letters, posted, program_on_kafka
+from tests.kafka.rights import allow, allow_all
 from tests.running_server import Home, prepared_home, soon
-from tests.test_kafka_security import allow, allow_all
 
 TOLD_S = 10.0
 pytestmark = pytest.mark.timeout(600)  # starts of programs and brokers, on a busy machine

@@ -15,8 +15,8 @@ from recommender.topics import RATINGS, WATCH_EVENTS, dead_letter_topic
 from recommender.types import Message
 from tests.kafka.broker import PASSWORD, Broker
 from tests.kafka.cluster import PARTITIONS, namespace
+from tests.kafka.rights import allow
 from tests.sample_events import NOW_MS, rating
-from tests.test_kafka_security import allow
 
 HOUR_MS = 3_600_000
 WEEK_HOURS = 168

@@ -10,11 +10,6 @@ from pathlib import Path
 
 import pytest
 from kafka.admin import (
-    ACL,
-    ACLOperation,
-    ACLPermissionType,
-    ACLResourcePatternType,
-    ResourcePattern,
     ResourceType,
 )
 
@@ -24,6 +19,7 @@ from recommender.topics import EVENT_TOPICS, RATINGS, WATCH_EVENTS, dead_letter_
 from recommender.types import Message
 from tests.kafka.broker import PASSWORD, Broker
 from tests.kafka.cluster import Namespace, namespace
+from tests.kafka.rights import allow, allow_all
 
 TOLD_S = 10.0
 
@@ -36,25 +32,6 @@ def space(broker: Broker) -> Iterator[Namespace]:
 
 def scram(broker: Broker, user: str = "app", password: str = PASSWORD) -> KafkaSecurity:
     return KafkaSecurity("SASL_SSL", "SCRAM-SHA-512", user, password, broker.authority.file)
-
-
-def allow(space: Namespace, user: str, kind: ResourceType, name: str, *rights: str,
-          forbid: bool = False) -> None:
-    """Give a user rights on one thing, or on all whose names begin with it (ending in *)."""
-    pattern = ACLResourcePatternType.PREFIXED if name.endswith("*") else (
-        ACLResourcePatternType.LITERAL)
-    resource = ResourcePattern(kind, name.rstrip("*"), pattern)
-    permission = ACLPermissionType.DENY if forbid else ACLPermissionType.ALLOW
-    admin = space.access().open_admin()
-    done = admin.create_acls([
-        ACL(f"User:{user}", "*", ACLOperation[right], permission, resource) for right in rights])
-    assert not done["failed"], done
-    admin.close()
-
-
-def allow_all(space: Namespace, user: str) -> None:
-    allow(space, user, ResourceType.TOPIC, f"{space.prefix}*", "READ", "WRITE")
-    allow(space, user, ResourceType.GROUP, f"{space.prefix}*", "READ")
 
 
 def works(space: Namespace, security: KafkaSecurity, address: str) -> None:

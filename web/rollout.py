@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Protocol
 
@@ -51,10 +52,10 @@ class Experiments:
     reports: ExperimentReports
     relative_effect: float = 0.05
 
-    def plan(self, serving: ModelRecord | None) -> PowerPlan:
-        """What an A/B test at 50/50 would need, by the success of the serving model lately."""
-        report = self.reports.read(ONLINE_SUCCESS)
-        base = None if serving is None else success_of(serving.version_id, report)
+    def plan(self, serving: ModelRecord | None, success: Mapping[str, Any]) -> PowerPlan:
+        """What an A/B test at 50/50 would need, by the success of the serving model lately;
+        `success` is the report of it."""
+        base = None if serving is None else success_of(serving.version_id, success)
         return power_plan(base, self.relative_effect, PLANNED_USERS)
 
 
@@ -222,7 +223,7 @@ class RolloutRoutes:
 
     def _state(self, rollout: Rollout | None) -> Response:
         success = self._experiments.reports.read(ONLINE_SUCCESS) or {}
-        plan = self._experiments.plan(self._allow_list.serving())
+        plan = self._experiments.plan(self._allow_list.serving(), success)
         return json_answer({
             "strategy": (Strategy.FIXED if rollout is None else rollout.strategy).value,
             "rollout": None if rollout is None else rollout_line(rollout),

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 
 import structlog
 
+from recommender.circuit_breaker import CircuitBreaker
 from recommender.errors import BusUnavailable, PartlyPublished
 from recommender.ports import EventBus, EventStore
 from recommender.record_batch import dead_letter_message
@@ -40,8 +41,7 @@ class DeadLetterPost:
         self._bus = bus
         self._store = store
         self._clock_s = clock_s
-        self._pause_s = _PAUSE_MIN_S
-        self._next_try_s = float("-inf")
+        self._breaker = CircuitBreaker(1, _PAUSE_MIN_S, _PAUSE_MAX_S)
         self.due = True
         """Whether the store may hold letters that were not published."""
 
@@ -65,7 +65,7 @@ class DeadLetterPost:
         Raises:
             StoreUnavailable: they stay due.
         """
-        if self._clock_s() < self._next_try_s:
+        if self._breaker.wait_s(self._clock_s()) > 0:
             return
         notes: dict[str, Notes] = {}
         limit = _FIRST_LOOK
@@ -86,16 +86,16 @@ class DeadLetterPost:
             try:
                 self._bus.publish([dead_letter_message(letter) for letter in some])
             except BusUnavailable as error:
+                now_s = self._clock_s()
+                self._breaker.failed(now_s)
                 _log.warning("dead_letters_wait", letters=len(letters) - start,
-                             pause_s=self._pause_s, error=str(error))
-                self._next_try_s = self._clock_s() + self._pause_s
-                self._pause_s = min(2 * self._pause_s, _PAUSE_MAX_S)
+                             pause_s=self._breaker.wait_s(now_s), error=str(error))
                 if isinstance(error, PartlyPublished):
                     self._note(_before_the_refused(some, error.unpublished))
                 return
             self._note(some)
         self.due = False
-        self._pause_s = _PAUSE_MIN_S
+        self._breaker.succeeded()
 
     def _note(self, letters: Sequence[DeadLetter]) -> None:
         notes: dict[str, Notes] = {}

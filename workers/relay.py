@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 
 import structlog
 
+from recommender.circuit_breaker import CircuitBreaker
 from recommender.errors import BusUnavailable, PartlyPublished, StoreUnavailable
 from recommender.ports import EventBus, RelayQueue, Telemetry
 from recommender.types import Message, Unsent
@@ -38,8 +39,8 @@ class RelayWorker:
         self._batch_max = batch_max
         self._stopping = threading.Event()
         self._unsure: set[int] = set()
-        self._held: dict[str, tuple[float, float]] = {}
-        """Topics that were refused: until when they are left out, and for how long."""
+        self._held: dict[str, CircuitBreaker] = {}
+        """Of topics that were refused: when to try them again."""
         self._went = False
         """Whether anything went since the bus failed altogether."""
         self._next_backlog_s = 0.0
@@ -79,7 +80,7 @@ class RelayWorker:
         """Relay one batch; whether all of it went."""
         self._report_backlog()
         now_s = time.monotonic()
-        held = [topic for topic, (until_s, _) in self._held.items() if until_s > now_s]
+        held = [topic for topic, breaker in self._held.items() if breaker.wait_s(now_s) > 0]
         batch = self._queue.take(self._batch_max, held)
         if not batch:
             self._queue.wait(_IDLE_S)
@@ -93,38 +94,37 @@ class RelayWorker:
             self._queue.mark_sent(sent)
         return len(sent) == len(batch)
 
-    def _hold_back(self, topics: Collection[str]) -> None:
-        """Leave these out for a time. It grows while others go: then it is not the bus."""
-        for topic in topics:
-            _, before_s = self._held.get(topic, (0.0, 0.0))
-            pause_s = min(2 * before_s, _HELD_MAX_S) if before_s and self._went else _HELD_MIN_S
-            self._held[topic] = time.monotonic() + pause_s, pause_s
-
     def _publish(self, batch: Sequence[Unsent]) -> set[int]:
         """Rows that the bus has acknowledged."""
         messages = [Message(row.topic, row.key, row.value, row.accepted_at_ms) for row in batch]
+        topics = {row.topic for row in batch}
+        failed: set[int] = set()
         try:
             self._bus.publish(messages)
         except PartlyPublished as error:
             _log.warning("relay_partly", unpublished=len(error.unpublished), error=str(error))
             failed = {batch[at].sequence for at in error.unpublished}
             self._unsure |= failed
-            went = {row.topic for row in batch if row.sequence not in failed}
-            self._went = True
-            self._hold_back({row.topic for row in batch} - went)
-            return {row.sequence for row in batch} - failed
         except BusUnavailable:
             # Some may be written all the same: only the acknowledgement is missing.
             self._unsure |= {row.sequence for row in batch}
-            topics = {row.topic for row in batch}
             if len(topics) == 1:
                 self._hold_back(topics)
             self._went = False
             raise
         self._went = True
-        for topic in {row.topic for row in batch}:
+        went = {row.topic for row in batch if row.sequence not in failed}
+        for topic in went:
             self._held.pop(topic, None)
-        return {row.sequence for row in batch}
+        self._hold_back(topics - went)
+        return {row.sequence for row in batch} - failed
+
+    def _hold_back(self, topics: Collection[str]) -> None:
+        """Leave these out for a time. It grows while others go: then it is not the bus."""
+        for topic in topics:
+            if topic not in self._held or not self._went:
+                self._held[topic] = CircuitBreaker(1, _HELD_MIN_S, _HELD_MAX_S)
+            self._held[topic].failed(time.monotonic())
 
     def _report_backlog(self) -> None:
         now_s = time.monotonic()

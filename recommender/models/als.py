@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from recommender.arrays import Bools, Float32s, Int32s
+from recommender.arrays import Bools, Float32s, Float64s, Int32s
 from recommender.interactions import Interactions
 from recommender.models.model import (
     EncodedHistory,
@@ -156,21 +156,27 @@ def fit_als(interactions: Interactions, config: AlsConfig) -> AlsModel:
     films = rng.normal(0.0, 0.1 / np.sqrt(config.factors), (len(counts), config.factors))
     films[counts == 0] = 0.0
     users = np.zeros((interactions.n_users, config.factors))
-    sides = ((by_user, films, users, int(np.count_nonzero(counts))),
-             (by_film, users, films, int(np.count_nonzero(np.diff(interactions.user_offsets)))))
+    n_takers = int(np.count_nonzero(np.diff(interactions.user_offsets)))
+    sides = ((by_user, films, users, _penalties(by_user, int(np.count_nonzero(counts)), config)),
+             (by_film, users, films, _penalties(by_film, n_takers, config)))
     for _ in range(config.passes):
-        for table, given, solved, others in sides:
+        for table, given, solved, penalties in sides:
             common = config.unobserved_weight * (given.T @ given)
-            sums = np.bincount(np.repeat(np.arange(table.shape[0]), np.diff(table.indptr)),
-                               table.data, table.shape[0])
-            amounts = sums + config.unobserved_weight * others
-            penalties = config.regularization * amounts**config.frequency_power
             solve_rows(table.indptr.astype(np.int64), table.indices.astype(np.int32), table.data,
                        given, common, penalties, solved)
     vectors = films.astype(np.float32)
     return AlsModel(vectors, config.unobserved_weight * (vectors.T @ vectors),
                     config.unobserved_weight, config.regularization, config.frequency_power,
                     int(np.count_nonzero(counts)), decay_of(config.half_life))
+
+
+def _penalties(table: sp.csr_matrix, others: int, config: AlsConfig) -> Float64s:
+    """Of each row, by the sum of its weights: float64 of shape (n_rows,)."""
+    rows = np.repeat(np.arange(table.shape[0]), np.diff(table.indptr))
+    sums = np.bincount(rows, table.data, table.shape[0])
+    penalties: Float64s = config.regularization * np.power(
+        sums + config.unobserved_weight * others, config.frequency_power)
+    return penalties
 
 
 ALS = ModelSpec("als", AlsConfig, fit_als)

@@ -12,7 +12,7 @@ import numpy as np
 import scipy.linalg
 import scipy.sparse as sp
 
-from recommender.arrays import Float32s, Float64s, Int32s
+from recommender.arrays import Float32s, Int32s
 from recommender.interactions import Interactions
 from recommender.models.model import ModelSpec, SearchRange, decay_of, hyperparameter
 from recommender.models.neighbour_model import NeighbourModel
@@ -58,11 +58,15 @@ def fit_ease(interactions: Interactions, config: EaseConfig) -> NeighbourModel:
     factor = np.maximum(counts, 1).astype(np.float64) ** -config.to_power
     taken = _user_vectors(interactions, config)
     inverse = _inverse(taken[:, head], config.regularization)
-    table = strongest_of_dense(_weights(inverse), head, factor, config.neighbours)
-    others = np.setdiff1d(np.flatnonzero(counts), head)
-    if len(others):
-        table = table + _from_head(taken, head, others, inverse, factor, config.neighbours)
-        table = strongest(table.tocsr(), factor, config.neighbours)
+    table = strongest_of_dense(_weights(inverse), head, head, factor, config.neighbours)
+    others = np.setdiff1d(np.flatnonzero(counts), head).astype(np.int32)
+    inputs = taken[:, head].T.tocsr()
+    for start in range(0, len(others), _COLUMNS_AT_ONCE):
+        films = others[start:start + _COLUMNS_AT_ONCE]
+        # Each from all head films: (X'X + penalty)^-1 X'y.
+        weights = inverse @ (inputs @ taken[:, films]).toarray()
+        more = strongest_of_dense(weights, head, films, factor, config.neighbours)
+        table = strongest((table + more).tocsr(), factor, config.neighbours)
     return NeighbourModel(neighbours_of(table), factor.astype(np.float32),
                           decay_of(config.half_life))
 
@@ -96,28 +100,6 @@ def _weights(inverse: Float32s) -> Float32s:
     weights: Float32s = inverse / -np.diag(inverse)
     weights[np.diag_indices_from(weights)] = 0.0
     return weights
-
-
-def _from_head(taken: sp.csr_matrix, head: Int32s, others: Int32s, inverse: Float32s,
-               factor: Float64s, keep: int) -> sp.csr_matrix:
-    """Each of the others from all head films: (X'X + penalty)^-1 X'y, a row for each head film."""
-    n_items = taken.shape[1]
-    inputs = taken[:, head].T.tocsr()
-    table: sp.csr_matrix | None = None
-    for start in range(0, len(others), _COLUMNS_AT_ONCE):
-        columns = others[start:start + _COLUMNS_AT_ONCE]
-        block = inverse @ (inputs @ taken[:, columns]).toarray()
-        strength = np.abs(block) * factor[columns].astype(np.float32)
-        if keep < len(columns):
-            least = np.partition(strength, len(columns) - keep, axis=1)[:, len(columns) - keep]
-            block[strength < least[:, None]] = 0.0
-        rows, places = np.nonzero(block)
-        part = sp.csr_matrix((block[rows, places], (head[rows], columns[places])),
-                             shape=(n_items, n_items))
-        both = part if table is None else (table + part).tocsr()
-        table = strongest(both, factor, keep)
-    assert table is not None
-    return table
 
 
 EASE = ModelSpec("ease", EaseConfig, fit_ease)

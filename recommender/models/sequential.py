@@ -99,7 +99,7 @@ def _solved(interactions: Interactions, head: Int32s, decays: list[float], penal
                                             check_finite=False)
         cross = scipy.linalg.cho_solve(factor_of, cross, overwrite_b=True, check_finite=False)
     return [
-        strongest_of_dense(cross[block * len(head):(block + 1) * len(head)], head, factor,
+        strongest_of_dense(cross[block * len(head):(block + 1) * len(head)], head, head, factor,
                            config.neighbours)
         for block in range(len(decays))
     ]

@@ -10,19 +10,19 @@ from recommender.arrays import Float32s, Float64s, Int32s
 _ROWS_AT_ONCE = 256
 
 
-def strongest_of_dense(block: Float32s, films: Int32s, factor: Float64s,
+def strongest_of_dense(block: Float32s, rows: Int32s, films: Int32s, factor: Float64s,
                        keep: int) -> sp.csr_matrix:
     """The `keep` weights of each row that are largest by |weight| * factor, over all films.
 
     Args:
-        block: float32 of shape (n_films, n_films), rows and columns in the order of `films`.
-        films: int32 of shape (n_films,), ascending indexes among all films.
+        block: float32 of shape (n_rows, n_films).
+        rows, films: int32, ascending indexes among all films of its rows and of its columns.
         factor: float64 of shape (n_items,), above 0, of all films.
     """
     n_items, n_films = len(factor), len(films)
     kept = min(keep, n_films)
-    columns = np.empty((n_films, kept), np.int64)
-    for start in range(0, n_films, _ROWS_AT_ONCE):
+    columns = np.empty((len(rows), kept), np.int64)
+    for start in range(0, len(rows), _ROWS_AT_ONCE):
         strength = np.abs(block[start:start + _ROWS_AT_ONCE]) * factor[films].astype(np.float32)
         if kept < n_films:
             chosen = np.argpartition(-strength, kept - 1, axis=1)[:, :kept]
@@ -30,7 +30,7 @@ def strongest_of_dense(block: Float32s, films: Int32s, factor: Float64s,
             chosen = np.tile(np.arange(n_films), (len(strength), 1))
         columns[start:start + _ROWS_AT_ONCE] = np.sort(chosen, axis=1)
     lengths = np.zeros(n_items, np.int64)
-    lengths[films] = kept
+    lengths[rows] = kept
     table = sp.csr_matrix(
         (np.take_along_axis(block, columns, axis=1).ravel(), films[columns].ravel(),
          np.append(0, np.cumsum(lengths))), shape=(n_items, n_items))

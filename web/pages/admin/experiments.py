@@ -60,7 +60,7 @@ class ExperimentPages:
         records = {record.version_id: record for record in self._allow_list.records()}
         return frame.page(
             "admin/experiments.html", rollout=current,
-            plan=self._experiments.plan(self._allow_list.serving()), strategies=STRATEGIES,
+            plan=self._experiments.plan(self._allow_list.serving(), success), strategies=STRATEGIES,
             candidates=[("", "the serving model itself, its lists more diverse"), *(
                 (r.version_id, f"{_named(r)}, {r.status.value}") for r in records.values()
                 if r.status in LOADABLE)],
