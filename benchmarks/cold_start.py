@@ -1,11 +1,10 @@
 """How good the lists are for people of whom little is known, and for films that nobody took.
 
-    python -m benchmarks.cold_start --data FOLDER [--model NAME ...] [--set NAME]
+    python -m benchmarks.cold_start --data FOLDER [--model NAME[:FIELD=NUMBER,...] ...] [--set NAME]
 
-People: a tenth of the users is kept from training; of each the newest 0, 1, 3 or 5 of the first
-five films are told, and the sixth is to be foreseen. The same users in every row, and the way
-that /recommend takes, filling included; someone of whom nothing is told gets what everybody new
-gets.
+People: a tenth of the users is kept from training; of each the first 0, 1, 3 or 5 films are told,
+and the next is to be foreseen. The same users in every row, and the way that /recommend takes,
+filling included; someone of whom nothing is told gets what everybody new gets.
 Films: every entry of a twentieth of the films is kept from training. Asked is for the next film
 of those whose last one is among them, on lists of all films; where the model places no new film,
 it can't be found.
@@ -21,7 +20,8 @@ import click
 import numpy as np
 
 from benchmarks.evaluation_data import NAMES, DataSet, data_sets
-from recommender.bundle import tabulate
+from commands.stored_data import requested
+from recommender.bundle import ModelBundle, tabulate
 from recommender.evaluate import Evaluation, evaluate
 from recommender.fitting import Fitting
 from recommender.interactions import Interactions
@@ -32,13 +32,10 @@ KNOWN = (0, 1, 3, 5)
 NEW_SHARE = 0.05
 
 
-def told(split: Split, whole: Interactions, known: int) -> Split:
-    """The same users and targets, each history cut to its newest `known` films."""
-    lengths = np.diff(split.histories.user_offsets)
-    owners = split.histories.entry_users()
-    left = split.histories.user_offsets[owners + 1] - np.arange(len(owners))
-    return replace(split, histories=split.histories.select(left <= known)) if (
-        lengths.max(initial=0) > known) else split
+def of_enough(whole: Interactions) -> Interactions:
+    """What people took who have a film to foresee however many are told."""
+    lengths = np.diff(whole.user_offsets)
+    return whole.select(np.repeat(lengths > max(KNOWN), lengths))
 
 
 def without_new_films(whole: Interactions, seed: int = 0) -> Split:
@@ -55,10 +52,12 @@ def without_new_films(whole: Interactions, seed: int = 0) -> Split:
                    targets=targets, later=Later(np.arange(len(targets) + 1), targets))
 
 
-def fitted_on(data: DataSet, whole: Interactions, split: Split) -> Fitting:
-    """What fits on the training part, quietly."""
-    return Fitting(whole, split, data.movies, tabulate(data.movies, whole.item_ids),
-                   lambda text: None, 10)
+def fitted(data: DataSet, whole: Interactions, split: Split, model: str) -> ModelBundle:
+    """The model of that name and hyperparameters, fitted on the training part, quietly."""
+    name, overrides = requested(model)
+    fitting = Fitting(whole, split, data.movies, tabulate(data.movies, whole.item_ids),
+                      lambda text: None, 10)
+    return fitting.bundle(MODELS[name], overrides, split.training)
 
 
 def row(name: str, found: Evaluation, *more: Any) -> None:
@@ -71,16 +70,15 @@ def row(name: str, found: Evaluation, *more: Any) -> None:
 
 def people(data: DataSet, models: tuple[str, ...]) -> None:
     """The table of users with few events."""
-    whole = data.interactions.with_items(movie.item_id for movie in data.movies)
-    split = by_user(whole, known=max(KNOWN))
+    whole = of_enough(data.interactions.with_items(movie.item_id for movie in data.movies))
+    split = by_user(whole)
     print(f"\n{data.name}: {len(split.users)} people never seen\n")
     print("| model | films told | HR@10 [95 %] | NDCG@10 [95 %] | coverage@10 | from the model |")
     print("|---|---|---|---|---|---|")
     for name in models:
-        fitting = fitted_on(data, whole, split)
-        bundle = fitting.bundle(MODELS[name], {}, split.training)
+        bundle = fitted(data, whole, split, name)
         for known in KNOWN:
-            row(name, evaluate(bundle, told(split, whole, known), whole), known)
+            row(name, evaluate(bundle, by_user(whole, known=known), whole), known)
 
 
 def films(data: DataSet, models: tuple[str, ...]) -> None:
@@ -96,7 +94,7 @@ def films(data: DataSet, models: tuple[str, ...]) -> None:
     active = np.flatnonzero(whole.item_counts() > 0)
     is_new = (split.training.item_counts() == 0)[active]
     for name in models:
-        bundle = fitted_on(data, whole, split).bundle(MODELS[name], {}, split.training)
+        bundle = fitted(data, whole, split, name)
         found = evaluate(bundle, split, whole)
         shown = np.unique(found.shown[found.shown >= 0])
         row(name, found, f"{is_new[shown].sum()} of {is_new.sum()}")

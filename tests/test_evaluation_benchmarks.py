@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from benchmarks.cold_start import told, without_new_films
+from benchmarks.cold_start import KNOWN, of_enough, without_new_films
 from benchmarks.evaluation_data import DataSet
 from benchmarks.live_history import replay, replay_order
 from benchmarks.weighting import described
@@ -10,18 +10,17 @@ from recommender.weighting import UNWEIGHTED, Weighting
 from tests.small_data import clustered, films
 
 
-def test_of_each_person_the_newest_films_are_told_and_the_target_stays():
-    whole = clustered(40)
-    split = by_user(whole, known=5)
-    for known in (0, 1, 3, 5):
-        cut = told(split, whole, known)
-        lengths = np.diff(cut.histories.user_offsets)[cut.users]
-        assert (lengths == known).all()
-        assert cut.targets.tolist() == split.targets.tolist()
-    one = told(split, whole, 1)
-    for user in split.users.tolist():
-        every = split.histories.items[split.histories.user_entries(user)]
-        assert one.histories.items[one.histories.user_entries(user)].tolist() == [every[-1]]
+def test_the_same_people_are_asked_for_the_film_after_those_told():
+    whole = of_enough(clustered(40))
+    users = by_user(whole).users.tolist()
+    for known in KNOWN:
+        split = by_user(whole, known=known)
+        assert split.users.tolist() == users
+        for user, target in zip(users, split.targets, strict=True):
+            every = whole.items[whole.user_entries(user)]
+            told = split.histories.items[split.histories.user_entries(user)]
+            assert told.tolist() == every[:known].tolist()
+            assert target == every[known]
 
 
 def test_new_films_are_in_no_history_and_are_all_that_is_asked_for():

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from recommender.interactions import Interactions
 from recommender.models.model import ModelSpec, SearchRange, hyperparameter
+from recommender.models.newcomers import with_newcomers
 from recommender.models.sequence_model import SequenceModel, popularity_factor
 from recommender.models.sequence_parts import Logits
 from recommender.models.sequential import SequentialConfig, closed_form
@@ -34,12 +35,19 @@ class SequenceBlendConfig(HistoriesConfig, SequentialConfig):
     """As for similar histories."""
     neighbours: int = hyperparameter(100, least=1)
     """As for the closed form."""
+    newcomers: int = hyperparameter(1, least=0)
+    """1: histories of few films are trusted as far as that foresees the first films of others; 0:
+    like all others. Changes results."""
 
 
 def fit_sequence_blend(interactions: Interactions, config: SequenceBlendConfig) -> SequenceModel:
     """Both parts, without logits."""
-    return SequenceModel(closed_form(interactions, config), index_histories(interactions, config),
-                         Logits.none(), popularity_factor(interactions, config.to_power))
+    model = SequenceModel(closed_form(interactions, config), index_histories(interactions, config),
+                          Logits.none(), popularity_factor(interactions, config.to_power))
+    if not config.newcomers:
+        return model
+    return with_newcomers(model, interactions, config.to_power,
+                          lambda others: index_histories(others, config))
 
 
 SEQUENCE_BLEND = ModelSpec("sequence_blend", SequenceBlendConfig, fit_sequence_blend)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from recommender.arrays import Bools, Float32s, Int32s
 from recommender.interactions import Interactions
 from recommender.models.model import EncodedHistory
-from recommender.models.sequence_parts import Blocks, HistoryIndex, Logits
+from recommender.models.sequence_parts import Blocks, HistoryIndex, Logits, ShortHistories
 from recommender.models.sequence_ranking import rank_sequence
 from recommender.ranking import NO_SOURCE, Ranked
 
@@ -21,23 +21,32 @@ class SequenceModel:
     """See `recommender.models.sequence_ranking` for the score.
 
     factor: float32 of shape (n_items,), 0 for films that nobody took.
+    short: what is different for histories of few films.
     """
 
     blocks: Blocks
     index: HistoryIndex
     logits: Logits
     factor: Float32s
+    short: ShortHistories = field(default_factory=ShortHistories.none)
 
     def __setstate__(self, state: dict[str, object]) -> None:
-        self.__dict__.update(state)
+        # Files made before short histories were apart have none.
+        self.__dict__.update({"short": ShortHistories.none(), **state})
         self.factor.setflags(write=False)
 
     def rank(self, history: EncodedHistory, excluded: Int32s, k: int,
              allowed: Bools | None = None, factor: Float32s | None = None) -> Ranked:
         """The k best films for this history."""
-        whole = self.factor if factor is None else self.factor * factor
-        return rank_sequence(history.items, history.weights, self.blocks, self.index,
-                             self.logits, whole, excluded, k, allowed)
+        place = len(history.items) - 1
+        is_short = 0 <= place < len(self.short.powers)
+        own = self.short.factors[place] if is_short else self.factor
+        power = self.short.powers[place] if is_short else np.float32(1.0)
+        if factor is not None:
+            own = own * factor ** (1 / power)
+        ranked = rank_sequence(history.items, history.weights, self.blocks, self.index,
+                               self.logits, own, excluded, k, allowed)
+        return Ranked(ranked.items, ranked.scores ** power, ranked.because) if is_short else ranked
 
     def neighbours(self, item: int, k: int) -> Ranked:
         """The k films with the highest score for a history of `item` alone, if it speaks for them.
@@ -52,7 +61,7 @@ class SequenceModel:
     def is_finite(self) -> bool:
         """Whether all numbers are finite."""
         return (self.blocks.is_finite() and self.index.is_finite() and self.logits.is_finite()
-                and bool(np.isfinite(self.factor).all()))
+                and self.short.is_finite() and bool(np.isfinite(self.factor).all()))
 
 
 def popularity_factor(interactions: Interactions, power: float) -> Float32s:

@@ -122,3 +122,23 @@ class Logits(_Frozen):
     def none(cls) -> Logits:
         """No logits."""
         return cls(np.zeros(0, np.float32), np.zeros((0, 0), np.float32), np.zeros(0, np.float32))
+
+
+@dataclass(frozen=True, eq=False)
+class ShortHistories(_Frozen):
+    """What takes the place of a model's factor for histories of few films; see `newcomers`.
+
+    Row n - 1 is for n films; the score is (that of the kernel with `factors` as its factor) **
+    `powers`.
+
+    factors: float32 of shape (n_short, n_items), 0 for films that nobody took.
+    powers: float32 of shape (n_short,), above 0.
+    """
+
+    factors: Float32s
+    powers: Float32s
+
+    @classmethod
+    def none(cls) -> ShortHistories:
+        """A short history is like any other."""
+        return cls(np.zeros((0, 0), np.float32), np.zeros(0, np.float32))

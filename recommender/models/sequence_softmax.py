@@ -5,7 +5,7 @@ Slower to fit and larger than the blend without logits; see `recommender.models.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -49,7 +49,7 @@ def fit_sequence_softmax(interactions: Interactions,
                          config: SequenceSoftmaxConfig) -> SequenceModel:
     """All three parts."""
     blend = fit_sequence_blend(interactions, config)
-    return SequenceModel(blend.blocks, blend.index, fit_logits(interactions, config), blend.factor)
+    return replace(blend, logits=fit_logits(interactions, config))
 
 
 def fit_logits(interactions: Interactions, config: SequenceSoftmaxConfig) -> Logits:

@@ -1,0 +1,155 @@
+"""What a history of few films can't tell: which films others took at the same point of theirs.
+
+    score = evidence ^ (1 - doubt w) * early^w * popularity^(-to_power (1 - w)),  w = 1 - (n / N)^2
+
+n films are known; evidence is what the model scores before popularity divides it; early is the
+share of the film among those taken as (n + 1)th, near places counting too. From N films on it is
+the model's own score. Where the first films of a person say little, as behind a page of popular
+films to rate, trust in the evidence has to grow; where they say much it must not be asked to. So
+N and doubt are chosen by how well they foresee the first films of some users of the training, whose
+histories are not among those looked up meanwhile. The closed form has seen them, which favours
+evidence a little, the more the fewer users there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from recommender.arrays import Float32s, Float64s, Int32s, Int64s
+from recommender.interactions import Interactions
+from recommender.models.model import EncodedHistory, decay_of
+from recommender.models.sequence_model import SequenceModel
+from recommender.models.sequence_parts import HistoryIndex, ShortHistories
+
+FIRST_FILMS = (3, 6, 9, 12)
+"""What N is chosen from, beside none."""
+DOUBTS = (0.4, 0.6, 0.8)
+"""What doubt is chosen from."""
+JUDGED_AT = (1, 2, 3, 4, 6, 8, 11)
+"""Films known when a choice is judged by the next film."""
+USERS_JUDGED = 500
+LEAST_USERS_JUDGED = 100
+"""With fewer who have taken more films than are known, that place is not judged by."""
+NEAR_HALF_LIFE = 2.0
+"""Places off after which a film taken counts half as an early one."""
+POPULARITY_SHARE = 0.1
+"""Of popularity in what is early: a film that nobody took so early is not out of the question."""
+LIST_LENGTH = 10
+_SMALLEST = 1e-25
+"""Least factor of a film taken: float32 ends at 1e-38, and evidence multiplies it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """first_films: N; 0 stands for every history alike. doubt: of evidence, in [0, 1)."""
+
+    first_films: int
+    doubt: float
+
+
+EVIDENCE_ALONE = Trust(0, 0.0)
+
+
+def with_newcomers(model: SequenceModel, interactions: Interactions, to_power: float,
+                   index: Callable[[Interactions], HistoryIndex]) -> SequenceModel:
+    """The model with what foresees the first films of people best.
+
+    Args:
+        model: fitted on the interactions.
+        to_power: the power of popularity that its factor divides by.
+        index: how the histories of interactions are indexed.
+    """
+    chosen = choose_trust(model, interactions, to_power, index)
+    return replace(model, short=short_histories(interactions, to_power, chosen))
+
+
+def choose_trust(model: SequenceModel, interactions: Interactions, to_power: float,
+                 index: Callable[[Interactions], HistoryIndex]) -> Trust:
+    """The trust of the best mean NDCG over all places judged; of equal ones that of least N."""
+    users = _drawn(interactions)
+    with_next = [(films, users[_lengths(interactions)[users] > films]) for films in JUDGED_AT]
+    judged = [(films, able) for films, able in with_next if len(able) >= LEAST_USERS_JUDGED]
+    if not judged:
+        return EVIDENCE_ALONE
+    others = interactions.select(~np.isin(interactions.entry_users(), users))
+    apart = replace(model, index=index(others), short=ShortHistories.none())
+    best, most = EVIDENCE_ALONE, 0.0
+    for trust in _choices():
+        tried = replace(apart, short=short_histories(others, to_power, trust))
+        gain = sum(_gain(tried, interactions, able, films) for films, able in judged)
+        if gain > most:
+            best, most = trust, gain
+    return best
+
+
+def short_histories(interactions: Interactions, to_power: float, trust: Trust) -> ShortHistories:
+    """Factors and powers for histories of 1 to N - 1 films."""
+    n_short = max(trust.first_films - 1, 0)
+    known = np.arange(1, n_short + 1)
+    strength = 1.0 - (known / max(trust.first_films, 1)) ** 2
+    powers = 1.0 - trust.doubt * strength
+    counts = interactions.item_counts()
+    if n_short == 0 or not counts.any():
+        return ShortHistories.none()
+    taken = counts > 0
+    popular = np.where(taken, counts, 1.0) / counts.sum()
+    early = early_shares(interactions, known) + POPULARITY_SHARE * popular
+    early[:, ~taken] = 1.0  # any: they have no factor
+    logarithms = (strength[:, None] * np.log(early)
+                  - to_power * (1.0 - strength)[:, None] * np.log(popular)) / powers[:, None]
+    largest = np.where(taken, logarithms, -np.inf).max(axis=1, keepdims=True)
+    factors = np.maximum(np.exp(logarithms - largest), _SMALLEST) * taken
+    return ShortHistories(factors.astype(np.float32), powers.astype(np.float32))
+
+
+def early_shares(interactions: Interactions, known: Int64s) -> Float64s:
+    """Share of each film among those taken next after so many: shape (len(known), n_items).
+
+    Each entry counts by its weight, halved with every `NEAR_HALF_LIFE` places that it lies off.
+    """
+    n_items, places = interactions.n_items, int(known[-1]) + int(8 * NEAR_HALF_LIFE)
+    place = np.arange(len(interactions.items)) - np.repeat(
+        interactions.user_offsets[:-1], _lengths(interactions))
+    near = place < places
+    counted = np.bincount(
+        place[near] * n_items + interactions.items[near],
+        interactions.entry_weights()[near], places * n_items).reshape(places, n_items)
+    off = np.abs(np.arange(places) - known[:, None])
+    sums: Float64s = decay_of(NEAR_HALF_LIFE) ** off @ counted
+    shares: Float64s = sums / np.maximum(sums.sum(axis=1, keepdims=True), 1e-30)
+    return shares
+
+
+def _choices() -> Iterator[Trust]:
+    yield EVIDENCE_ALONE
+    for first_films in FIRST_FILMS:
+        for doubt in DOUBTS:
+            yield Trust(first_films, doubt)
+
+
+def _lengths(interactions: Interactions) -> Int64s:
+    return np.diff(interactions.user_offsets)
+
+
+def _drawn(interactions: Interactions) -> Int32s:
+    """Of those with a film to foresee at most `USERS_JUDGED`, and no more than a fifth."""
+    able = np.flatnonzero(_lengths(interactions) > JUDGED_AT[0]).astype(np.int32)
+    n_drawn = min(USERS_JUDGED, len(able) // 5)
+    drawn: Int32s = np.sort(np.random.default_rng(0).choice(able, n_drawn, replace=False))
+    return drawn
+
+
+def _gain(model: SequenceModel, interactions: Interactions, users: Int32s, known: int) -> float:
+    """Mean NDCG of the film after the first `known` ones."""
+    weights: Float32s = np.ones(known, np.float32)
+    total = 0.0
+    for user in users.tolist():
+        start = int(interactions.user_offsets[user])
+        films = interactions.items[start:start + known]
+        ranked = model.rank(EncodedHistory(films, weights), films, LIST_LENGTH)
+        found = np.flatnonzero(ranked.items == interactions.items[start + known])
+        total += 1.0 / np.log2(found[0] + 2.0) if len(found) else 0.0
+    return total / max(len(users), 1)
