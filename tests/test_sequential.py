@@ -54,9 +54,9 @@ def weights_of(model, whole):
 
 def test_the_weights_are_those_of_ridge_regression():
     whole = clustered()
-    model = SEQUENTIAL.fit_with(whole, {"regularization": 0.5})
+    model = SEQUENTIAL.fit_with(whole, {"regularization": 0.5, "prior_entries": 3.0})
     x, y = inputs_and_targets(whole, [decay_of(half) for half in HALF_LIVES], decay_of(0.5))
-    penalty = 0.5 * len(whole.items) / whole.n_items
+    penalty = 0.5 * len(whole.items) / whole.n_items + 3
     wanted = np.linalg.solve(x.T @ x + penalty * np.eye(x.shape[1]), x.T @ y)
     assert np.allclose(weights_of(model, whole), wanted, atol=2e-3)
 
@@ -84,7 +84,7 @@ def test_a_list_equals_decayed_sums_and_names_the_entry_that_gave_most():
         for block, half in enumerate(HALF_LIVES)
     )
     expected = np.maximum(parts.sum(axis=0), 0)
-    scores = np.where(expected > 0, (expected + 1e-3) ** 2 * 1e-3, 0) * whole.item_counts() ** -0.5
+    scores = np.where(expected > 0, (expected + 1e-3) ** 2 * 1e-3, 0) * whole.item_counts() ** -0.6
     scores[history] = 0
     found = model.rank(EncodedHistory(history, weights), history, 8)
     best = [item for item in np.argsort(-scores, kind="stable")[:8] if scores[item] > 0]
@@ -107,12 +107,15 @@ def test_films_beyond_the_dense_ones_are_still_foreseen(dense_items):
         assert len(same) >= 4 and all(same[:4])
 
 
-def test_a_film_taken_alone_gets_the_weights_of_its_own_regression():
+@pytest.mark.parametrize("counts", [1.0, 0.4])
+def test_a_film_taken_alone_gets_the_weights_of_its_own_regression(counts):
     whole = clustered()
-    model = SEQUENTIAL.fit_with(whole, {"dense_items": 0, "regularization": 0.5})
+    model = SEQUENTIAL.fit_with(
+        whole, {"dense_items": 0, "regularization": 0.5, "alone_weight": counts,
+                "prior_entries": 3.0})
     x, y = inputs_and_targets(whole, [decay_of(half) for half in HALF_LIVES], decay_of(0.5))
-    penalty = 0.5 * len(whole.items) / whole.n_items
-    wanted = (x.T @ y) / (np.diag(x.T @ x) + penalty)[:, None]
+    penalty = 0.5 * len(whole.items) / whole.n_items + 3
+    wanted = counts * (x.T @ y) / (np.diag(x.T @ x) + penalty)[:, None]
     assert np.allclose(weights_of(model, whole), wanted, atol=2e-3)
 
 

@@ -155,13 +155,14 @@ def test_the_closed_form_minimises_the_squares_by_the_weights_of_the_targets(alo
     whole = weighted(n_users=30)
     halves = {"short_half_life": 0.7, "middle_half_life": 2.0, "long_half_life": 9.0}
     x, y, counts = regression(whole, [decay_of(half) for half in halves.values()], decay_of(0.5))
-    penalty = 0.5 * len(whole.items) / whole.n_items
+    penalty = 0.5 * len(whole.items) / whole.n_items + 3
     gram, cross = x.T @ (x * counts[:, None]), x.T @ (y * counts[:, None])
     wanted = np.linalg.solve(gram + penalty * np.eye(len(gram)), cross)
     if alone:
         wanted = cross / (np.diag(gram) + penalty)[:, None]
     model = MODELS["sequential"].fit_with(whole, {
-        **halves, "regularization": 0.5, "dense_items": 0 if alone else 40})
+        **halves, "regularization": 0.5, "prior_entries": 3.0, "alone_weight": 1.0,
+        "dense_items": 0 if alone else 40})
     assert np.allclose(dense_rows(model.blocks, whole.n_items), wanted, atol=3e-3)
 
 

@@ -22,7 +22,7 @@ from recommender.models.similar_histories import HistoriesConfig, index_historie
 class SequenceBlendConfig(HistoriesConfig, SequentialConfig):
     """Hyperparameters of both parts; `to_power` divides the product."""
 
-    to_power: float = hyperparameter(0.6, least=0, search=SearchRange(0, 1))
+    to_power: float = hyperparameter(0.7, least=0, search=SearchRange(0, 1))
     """Power of its popularity that divides a film's score. More gives wider coverage. Changes
     results."""
     recent: int = hyperparameter(8, least=1)

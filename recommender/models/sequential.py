@@ -38,7 +38,10 @@ class SequentialConfig:
     """Films after which a film still to come counts half in the target. Changes results."""
     regularization: float = hyperparameter(0.7, least=0.001, search=SearchRange(0.1, 5, log=True))
     """Ridge penalty as a multiple of the mean number of entries per film taken. Changes results."""
-    to_power: float = hyperparameter(0.25, least=0, search=SearchRange(0, 0.6))
+    prior_entries: float = hyperparameter(300.0, least=0, search=SearchRange(50, 5_000, log=True))
+    """Entries added to that penalty: how much is wanted of a pair of films before it is believed,
+    which is as much where there are few entries. Changes results."""
+    to_power: float = hyperparameter(0.3, least=0, search=SearchRange(0, 0.6))
     """Power of its popularity that divides a film's score. More gives wider coverage. Changes
     results."""
     neighbours: int = hyperparameter(200, least=1)
@@ -47,6 +50,9 @@ class SequentialConfig:
     dense_items: int = hyperparameter(4_000, least=0)
     """Films, the most taken, that are solved together: the fit takes 60 bytes times the square,
     time grows with the cube. Others are regressed on each film alone. Changes results."""
+    alone_weight: float = hyperparameter(0.4, least=0, search=SearchRange(0.1, 1, log=True))
+    """What a weight regressed alone counts beside those solved together: films that come together
+    each claim alone what they bring together. Changes results beyond `dense_items`."""
     threads: int = hyperparameter(2, least=1)
     """Threads that sum the pairs; the solver's own are those of BLAS. Changes speed only."""
 
@@ -66,14 +72,16 @@ def closed_form(interactions: Interactions, config: SequentialConfig) -> Blocks:
     decays = [decay_of(half_life) for half_life in (
         config.short_half_life, config.middle_half_life, config.long_half_life)]
     taken = max(int(np.count_nonzero(counts)), 1)
-    penalty = config.regularization * max(len(interactions.items), 1) / taken
+    per_film = max(len(interactions.items), 1) / taken
+    penalty = config.regularization * per_film + config.prior_entries
     most_taken = np.argsort(-counts, kind="stable")[:config.dense_items]
     head: Int32s = np.sort(most_taken[counts[most_taken] > 0]).astype(np.int32)
     tables = _solved(interactions, head, decays, penalty, factor, config)
     if len(head) < np.count_nonzero(counts):
         tables = [
-            strongest((table + _alone(interactions, head, decay, penalty, factor, config)).tocsr(),
-                      factor, config.neighbours)
+            strongest((table + config.alone_weight * _alone(
+                interactions, head, decay, penalty, factor, config)).tocsr(),
+                factor, config.neighbours)
             for table, decay in zip(tables, decays, strict=True)
         ]
     rows = neighbours_of(sp.vstack(tables, format="csr"))
