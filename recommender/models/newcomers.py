@@ -13,7 +13,7 @@ evidence a little, the more the fewer users there are.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -76,10 +76,12 @@ def choose_trust(model: SequenceModel, interactions: Interactions, to_power: flo
         return EVIDENCE_ALONE
     others = interactions.select(~np.isin(interactions.entry_users(), users))
     apart = replace(model, index=index(others), short=ShortHistories.none())
-    best, most = EVIDENCE_ALONE, 0.0
-    for trust in _choices():
+    alone = {films: _gain(apart, interactions, able, films) for films, able in judged}
+    best, most = EVIDENCE_ALONE, sum(alone.values())
+    for trust in (Trust(n, doubt) for n in FIRST_FILMS for doubt in DOUBTS):
         tried = replace(apart, short=short_histories(others, to_power, trust))
-        gain = sum(_gain(tried, interactions, able, films) for films, able in judged)
+        gain = sum(_gain(tried, interactions, able, films) if films < trust.first_films
+                   else alone[films] for films, able in judged)
         if gain > most:
             best, most = trust, gain
     return best
@@ -121,13 +123,6 @@ def early_shares(interactions: Interactions, known: Int64s) -> Float64s:
     sums: Float64s = decay_of(NEAR_HALF_LIFE) ** off @ counted
     shares: Float64s = sums / np.maximum(sums.sum(axis=1, keepdims=True), 1e-30)
     return shares
-
-
-def _choices() -> Iterator[Trust]:
-    yield EVIDENCE_ALONE
-    for first_films in FIRST_FILMS:
-        for doubt in DOUBTS:
-            yield Trust(first_films, doubt)
 
 
 def _lengths(interactions: Interactions) -> Int64s:
