@@ -16,7 +16,11 @@ from recommender.arrays import Bools, Float32s, Int32s
 from recommender.interactions import Interactions
 from recommender.models.als import AlsConfig, AlsModel, fit_als
 from recommender.models.model import EncodedHistory, ModelSpec, SearchRange, hyperparameter
-from recommender.models.sequence_blend import SequenceBlendConfig, fit_sequence_blend
+from recommender.models.sequence_blend import (
+    SequenceBlendConfig,
+    fit_sequence_blend,
+    heed_newcomers,
+)
 from recommender.models.sequence_model import SequenceModel, popularity_factor
 from recommender.ranking import Ranked
 
@@ -94,14 +98,18 @@ class SequenceAlsModel:
         most = scores.max(initial=np.float32(0))
         if not most > 0:
             return None
-        taste: Float32s = (scores / most + EVIDENCE) ** np.float32(self.power)
+        # Evidence too: of a history of few films it counts as much less as the blend's.
+        power = np.float32(self.power * self.blend.trust(len(history.items)))
+        taste: Float32s = (scores / most + EVIDENCE) ** power
         return taste
 
 
 def fit_sequence_als(interactions: Interactions, config: SequenceAlsConfig) -> SequenceAlsModel:
     """Both parts."""
-    blend = fit_sequence_blend(interactions, replace(config, to_power=config.row_power))
-    blend = replace(blend, factor=popularity_factor(interactions, config.to_power))
+    rows_kept = replace(config, to_power=config.row_power, newcomers=0)
+    blend = replace(fit_sequence_blend(interactions, rows_kept),
+                    factor=popularity_factor(interactions, config.to_power))
+    blend = heed_newcomers(blend, interactions, config)
     return SequenceAlsModel(blend, fit_als(interactions, config.als), config.als_power)
 
 

@@ -44,6 +44,12 @@ def fit_sequence_blend(interactions: Interactions, config: SequenceBlendConfig) 
     """Both parts, without logits."""
     model = SequenceModel(closed_form(interactions, config), index_histories(interactions, config),
                           Logits.none(), popularity_factor(interactions, config.to_power))
+    return heed_newcomers(model, interactions, config)
+
+
+def heed_newcomers(model: SequenceModel, interactions: Interactions,
+                   config: SequenceBlendConfig) -> SequenceModel:
+    """The model with its trust in histories of few films, where the config wants it."""
     if not config.newcomers:
         return model
     return with_newcomers(model, interactions, config.to_power,

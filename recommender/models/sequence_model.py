@@ -38,15 +38,18 @@ class SequenceModel:
     def rank(self, history: EncodedHistory, excluded: Int32s, k: int,
              allowed: Bools | None = None, factor: Float32s | None = None) -> Ranked:
         """The k best films for this history."""
-        place = len(history.items) - 1
-        is_short = 0 <= place < len(self.short.powers)
-        own = self.short.factors[place] if is_short else self.factor
-        power = self.short.powers[place] if is_short else np.float32(1.0)
-        if factor is not None:
-            own = own * factor ** (1 / power)
-        ranked = rank_sequence(history.items, history.weights, self.blocks, self.index,
-                               self.logits, own, excluded, k, allowed)
-        return Ranked(ranked.items, ranked.scores ** power, ranked.because) if is_short else ranked
+        n_films = len(history.items)
+        own = self.short.factors[n_films - 1] if self._is_short(n_films) else self.factor
+        return rank_sequence(history.items, history.weights, self.blocks, self.index, self.logits,
+                             self.trust(n_films), own if factor is None else own * factor,
+                             excluded, k, allowed)
+
+    def trust(self, n_films: int) -> float:
+        """The power that evidence counts with where so many films are known."""
+        return float(self.short.trusts[n_films - 1]) if self._is_short(n_films) else 1.0
+
+    def _is_short(self, n_films: int) -> bool:
+        return 0 < n_films <= len(self.short.trusts)
 
     def neighbours(self, item: int, k: int) -> Ranked:
         """The k films with the highest score for a history of `item` alone, if it speaks for them.
@@ -54,7 +57,8 @@ class SequenceModel:
         Logits score every film, also after one that says nothing.
         """
         one = np.array([item], np.int32)
-        found = rank_sequence(one, _ONE, self.blocks, self.index, self.logits, self.factor, one, k)
+        found = rank_sequence(one, _ONE, self.blocks, self.index, self.logits, 1.0, self.factor,
+                              one, k)
         spoken_for = found.because != NO_SOURCE
         return Ranked(found.items[spoken_for], found.scores[spoken_for], found.because[spoken_for])
 

@@ -126,17 +126,16 @@ class Logits(_Frozen):
 
 @dataclass(frozen=True, eq=False)
 class ShortHistories(_Frozen):
-    """What takes the place of a model's factor for histories of few films; see `newcomers`.
+    """How far the evidence of few films is trusted, and the factor then; see `newcomers`.
 
-    Row n - 1 is for n films; the score is (that of the kernel with `factors` as its factor) **
-    `powers`.
+    Row n - 1 is for n films.
 
     factors: float32 of shape (n_short, n_items), 0 for films that nobody took.
-    powers: float32 of shape (n_short,), above 0.
+    trusts: float32 of shape (n_short,), above 0.
     """
 
     factors: Float32s
-    powers: Float32s
+    trusts: Float32s
 
     @classmethod
     def none(cls) -> ShortHistories:

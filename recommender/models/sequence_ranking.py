@@ -1,6 +1,6 @@
 """The compiled kernel of all sequence models.
 
-    score = (c + e)^2 * (s + e) * exp(z / 2) * factor
+    score = ((c + e)^2 * (s + e) * exp(z / 2))^trust * factor
 
 c is what the closed form expects of a film, s the share of what is next to the last films in
 similar histories, z the logit less the largest of all films, 0 where a model has none. A film for
@@ -266,7 +266,7 @@ def _array(dtype: Any) -> Any:
 
 _INTS, _LONGS, _FLOATS = _array(nb.int32), _array(nb.int64), _array(nb.float32)
 _SIGNATURE = _types.Tuple((nb.int32[::1], nb.float32[::1], nb.int32[::1]))(
-    _INTS, _FLOATS, _INTS, _array(nb.boolean), nb.int64, _FLOATS,
+    _INTS, _FLOATS, _INTS, _array(nb.boolean), nb.int64, nb.float64, _FLOATS,
     _FLOATS, _LONGS, _INTS, _FLOATS, _FLOATS,
     _INTS, _LONGS, _LONGS, _INTS, _INTS, _FLOATS, _FLOATS, _FLOATS, _FLOATS, _FLOATS,
     nb.int64, nb.float64, _FLOATS,
@@ -275,7 +275,7 @@ _SIGNATURE = _types.Tuple((nb.int32[::1], nb.float32[::1], nb.int32[::1]))(
 
 
 @nb.njit(_SIGNATURE, nogil=True, cache=True)
-def _rank(history, weights, excluded, allowed, k, factor,  # type: ignore[no-untyped-def]
+def _rank(history, weights, excluded, allowed, k, trust, factor,  # type: ignore[no-untyped-def]
           decays, row_starts, row_items, row_weights, strongest,
           items, offsets, starts, users, places, rarity, ages, shifts, steps, back,
           histories, power, given,
@@ -305,6 +305,9 @@ def _rank(history, weights, excluded, allowed, k, factor,  # type: ignore[no-unt
         for place in range(len(excluded)):
             scores[excluded[place]] = 0.0
         _multiply_by_logits(history, logit_decayed, logit_rows, bias, scores)
+    if trust != 1.0:
+        for item in range(n_items):
+            scores[item] = scores[item] ** np.float32(trust)
     top = np.empty(k, np.int32)
     best = np.zeros(k, np.float32)
     found = _best(scores, factor, allowed, top, best)
@@ -374,14 +377,14 @@ def _rank(history, weights, excluded, allowed, k, factor,  # type: ignore[no-unt
 
 
 def rank_sequence(history: Int32s, weights: Float32s, blocks: Blocks, index: HistoryIndex,
-                  logits: Logits, factor: Float32s, excluded: Int32s, k: int,
+                  logits: Logits, trust: float, factor: Float32s, excluded: Int32s, k: int,
                   allowed: Bools | None = None) -> Ranked:
     """The k films of the highest score; args as of `recommender.ranking.rank_by_neighbours`."""
     k = min(k, len(factor))
     if k < 1:
         return Ranked(np.zeros(0, np.int32), np.zeros(0, np.float32), np.zeros(0, np.int32))
     found = _rank(
-        history, weights, excluded, NO_MASK if allowed is None else allowed, k, factor,
+        history, weights, excluded, NO_MASK if allowed is None else allowed, k, trust, factor,
         blocks.decays, blocks.starts, blocks.items, blocks.weights, blocks.strongest,
         index.items, index.offsets, index.starts, index.users, index.places, index.rarity,
         index.ages, index.shifts, index.steps, index.back, index.histories, index.power,

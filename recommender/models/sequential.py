@@ -39,8 +39,8 @@ class SequentialConfig:
     regularization: float = hyperparameter(0.7, least=0.001, search=SearchRange(0.1, 5, log=True))
     """Ridge penalty as a multiple of the mean number of entries per film taken. Changes results."""
     prior_entries: float = hyperparameter(300.0, least=0, search=SearchRange(50, 5_000, log=True))
-    """Entries added to that penalty: how much is wanted of a pair of films before it is believed,
-    which is as much where there are few entries. Changes results."""
+    """Added to that penalty, whatever the size of the data: a film taken much less often than this
+    foresees little. Changes results."""
     to_power: float = hyperparameter(0.3, least=0, search=SearchRange(0, 0.6))
     """Power of its popularity that divides a film's score. More gives wider coverage. Changes
     results."""
