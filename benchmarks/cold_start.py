@@ -33,7 +33,7 @@ NEW_SHARE = 0.05
 
 
 def of_enough(whole: Interactions) -> Interactions:
-    """What people took who have a film to foresee however many are told."""
+    """What people took who have a film to foresee however many are told; others are left out."""
     lengths = np.diff(whole.user_offsets)
     return whole.select(np.repeat(lengths > max(KNOWN), lengths))
 

@@ -82,7 +82,7 @@ class Opponent:
         if spec is None:
             return None
         try:
-            return spec, spec.hyperparameters(self._serving.hyperparameters)
+            return spec, spec.hyperparameters(spec.as_stored(self._serving.hyperparameters))
         except InvalidField:
             return None
 

@@ -203,3 +203,12 @@ def test_the_extremes_of_doubt_and_of_taste_lose_no_film():
     few = np.full(whole.n_items, 1e-3, np.float32)
     assert len(doubting.rank(history, told, whole.n_items, None, few).items) == len(
         model.rank(history, told, whole.n_items).items)
+
+
+def test_a_configuration_stored_before_there_was_a_field_is_fitted_as_it_was():
+    defaults = SEQUENCE_BLEND.hyperparameters({})
+    fields = ("prior_entries", "alone_weight", "newcomers")
+    older = {name: value for name, value in defaults.items() if name not in fields}
+    stored = SEQUENCE_BLEND.as_stored(older)
+    assert [stored[name] for name in fields] == [0.0, 1.0, 0]
+    assert SEQUENCE_BLEND.as_stored(defaults) == defaults

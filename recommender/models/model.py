@@ -84,6 +84,13 @@ class ModelSpec(Generic[Config]):
         """All hyperparameters by name, as they are with these overrides."""
         return dataclasses.asdict(self.configure(overrides))  # type: ignore[call-overload,no-any-return]
 
+    def as_stored(self, hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
+        """Those of a stored model, with what it did where it has no such field yet."""
+        fields = dataclasses.fields(self.config)  # type: ignore[arg-type]
+        before = {f.name: f.metadata.get("before") for f in fields}
+        return {name: value for name, value in before.items() if value is not None} | {
+            **hyperparameters}
+
     def search_space(self) -> dict[str, SearchRange]:
         """The ranges that the config declares, by hyperparameter."""
         fields = dataclasses.fields(self.config)  # type: ignore[arg-type]
@@ -118,10 +125,16 @@ class SearchRange:
     log: bool = False
 
 
-def hyperparameter(default: Any, least: float, search: SearchRange | None = None) -> Any:
+def hyperparameter(default: Any, least: float, search: SearchRange | None = None,
+                   before: float | None = None) -> Any:
     """A field of a config: its default, the smallest value it may take, and where `fairreel tune`
-    looks for a better one; None: not at all."""
-    return dataclasses.field(default=default, metadata={"least": least, "search": search})
+    looks for a better one; None: not at all.
+
+    Args:
+        before: what models did that were stored before there was the field; None: there always was.
+    """
+    return dataclasses.field(default=default, metadata={
+        "least": least, "search": search, "before": before})
 
 
 def decay_of(half_life: float) -> float:

@@ -35,7 +35,7 @@ class SequenceBlendConfig(HistoriesConfig, SequentialConfig):
     """As for similar histories."""
     neighbours: int = hyperparameter(100, least=1)
     """As for the closed form."""
-    newcomers: int = hyperparameter(1, least=0)
+    newcomers: int = hyperparameter(1, least=0, before=0)
     """1: histories of few films are trusted as far as that foresees the first films of others; 0:
     like all others. Changes results."""
 

@@ -38,7 +38,8 @@ class SequentialConfig:
     """Films after which a film still to come counts half in the target. Changes results."""
     regularization: float = hyperparameter(0.7, least=0.001, search=SearchRange(0.1, 5, log=True))
     """Ridge penalty as a multiple of the mean number of entries per film taken. Changes results."""
-    prior_entries: float = hyperparameter(300.0, least=0, search=SearchRange(50, 5_000, log=True))
+    prior_entries: float = hyperparameter(300.0, least=0, before=0.0,
+                                          search=SearchRange(50, 5_000, log=True))
     """Added to that penalty, whatever the size of the data: a film taken much less often than this
     foresees little. Changes results."""
     to_power: float = hyperparameter(0.3, least=0, search=SearchRange(0, 0.6))
@@ -50,7 +51,8 @@ class SequentialConfig:
     dense_items: int = hyperparameter(4_000, least=0)
     """Films, the most taken, that are solved together: the fit takes 60 bytes times the square,
     time grows with the cube. Others are regressed on each film alone. Changes results."""
-    alone_weight: float = hyperparameter(0.4, least=0, search=SearchRange(0.1, 1, log=True))
+    alone_weight: float = hyperparameter(0.4, least=0, before=1.0,
+                                         search=SearchRange(0.1, 1, log=True))
     """What a weight regressed alone counts beside those solved together: films that come together
     each claim alone what they bring together. Changes results beyond `dense_items`."""
     threads: int = hyperparameter(2, least=1)
