@@ -3,9 +3,9 @@
     score = ((c + e)^2 * (s + e) * exp(z / 2))^trust * factor
 
 c is what the closed form expects of a film, s the share of what is next to the last films in
-similar histories, z the logit less the largest of all films, 0 where a model has none; trust is 1 but
-for histories of few films. A film for which nothing speaks (c <= 0, s = 0, and no logits) has no
-score.
+similar histories, z the logit less the largest of all films, 0 where a model has none; trust is 1
+but for histories of few films. A film for which nothing speaks (c <= 0, s = 0, and no logits) has
+no score.
 
 All in one file, long as it is: numba's cache looks at the file of a kernel, not at those of what
 it calls; hence `_best` too, that of `recommender.ranking` with a factor. The look-up of similar
