@@ -50,7 +50,7 @@ def replay_order(data: DataSet) -> Int64s:
         cut = np.quantile(whole.timestamps, SHARE, method="lower")
         later = np.flatnonzero(whole.timestamps > cut)
         return later[np.argsort(whole.timestamps[later], kind="stable")]
-    age = np.arange(len(whole.items)) - whole.user_offsets[whole.entry_users()]
+    age = whole.entry_places()
     first = np.floor(np.diff(whole.user_offsets) * SHARE)[whole.entry_users()]
     later = np.flatnonzero(age >= first)
     return later[np.argsort((age - first)[later], kind="stable")]

@@ -76,6 +76,11 @@ class Interactions:
         users = np.arange(self.n_users, dtype=np.int32)
         return np.repeat(users, np.diff(self.user_offsets))
 
+    def entry_places(self) -> Int64s:
+        """The place of each entry in its user's history, from 0: int64 of shape (n_entries,)."""
+        starts = np.repeat(self.user_offsets[:-1], np.diff(self.user_offsets))
+        return np.arange(len(self.items)) - starts
+
     def item_counts(self) -> Int64s:
         """Entries per film: int64 of shape (n_items,)."""
         return np.bincount(self.items, minlength=self.n_items).astype(np.int64)

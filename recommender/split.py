@@ -200,7 +200,7 @@ def by_user(interactions: Interactions, share: float = HELD_OUT_SHARE,
     users = np.sort(random.choice(able, n_drawn, replace=False)).astype(np.int32)
     owners = interactions.entry_users()
     out = np.isin(owners, users)
-    age = np.arange(len(owners)) - interactions.user_offsets[owners]
+    age = interactions.entry_places()
     next_ones = interactions.user_offsets[users] + known
     cut_ms = int(interactions.timestamps[next_ones].min()) - 1 if len(users) else 0
     offsets = np.concatenate(([0], np.cumsum(lengths[users] - known))).astype(np.int64)

@@ -153,3 +153,9 @@ def test_a_fold_of_many_events_takes_a_moment():
     start = time.perf_counter()
     assert len(interactions_from_events(frame).items) < len(whole.items)
     assert time.perf_counter() - start < 3.0
+
+
+def test_the_place_of_each_entry_counts_up_within_its_user():
+    whole = clustered(7).select(np.arange(7 * 12) % 5 > 0)
+    lengths = [len(whole.items[whole.user_entries(user)]) for user in range(whole.n_users)]
+    assert whole.entry_places().tolist() == [place for n in lengths for place in range(n)]

@@ -80,8 +80,7 @@ def _stand_ins(
         return None, ()
     if len(longer) > TRUNCATED_USERS:
         longer = np.random.default_rng(seed).choice(longer, TRUNCATED_USERS, replace=False)
-    place = np.arange(len(interactions.items)) - np.repeat(interactions.user_offsets[:-1], lengths)
-    cut = interactions.select(place < TRUNCATED_TO)
+    cut = interactions.select(interactions.entry_places() < TRUNCATED_TO)
     note = (f"{low} people have fewer than ten films: {len(longer)} lists from histories cut to "
             f"{TRUNCATED_TO} films stand in for that group")
     return _lists(bundle, cut, view, longer, chain), (note,)

@@ -22,6 +22,7 @@ import numpy as np
 
 from recommender.arrays import Float64s, Int32s, Int64s
 from recommender.interactions import Interactions, preference_weights
+from recommender.metrics import first_ranks, gains, with_places
 from recommender.models.model import EncodedHistory, decay_of
 from recommender.models.sequence_model import SequenceModel
 from recommender.models.sequence_parts import HistoryIndex, ShortHistories
@@ -63,6 +64,8 @@ def with_newcomers(model: SequenceModel, interactions: Interactions, to_power: f
         index: how the histories of interactions are indexed.
     """
     chosen = choose_trust(model, interactions, to_power, index)
+    if chosen == EVIDENCE_ALONE:
+        return model
     early, counts = early_shares(interactions, max(FIRST_FILMS) - 1), interactions.item_counts()
     return replace(model, short=short_histories(early, counts, to_power, chosen))
 
@@ -81,14 +84,13 @@ def choose_trust(model: SequenceModel, interactions: Interactions, to_power: flo
     best, most = EVIDENCE_ALONE, sum(alone.values())
     early, counts = early_shares(others, max(FIRST_FILMS) - 1), others.item_counts()
     # No further than one place beyond those judged: nothing is known of what lies there.
-    for first_films in (n for n in FIRST_FILMS if n <= judged[-1][0] + 1):
-        for doubt in DOUBTS:
-            trust = Trust(first_films, doubt)
-            tried = replace(apart, short=short_histories(early, counts, to_power, trust))
-            gain = sum(_gain(tried, interactions, able, films) if films < first_films
-                       else alone[films] for films, able in judged)
-            if gain > most:
-                best, most = trust, gain
+    reached = [n for n in FIRST_FILMS if n <= judged[-1][0] + 1]
+    for trust in (Trust(n, doubt) for n in reached for doubt in DOUBTS):
+        tried = replace(apart, short=short_histories(early, counts, to_power, trust))
+        gain = sum(_gain(tried, interactions, able, films) if films < trust.first_films
+                   else alone[films] for films, able in judged)
+        if gain > most:
+            best, most = trust, gain
     return best
 
 
@@ -119,8 +121,7 @@ def early_shares(interactions: Interactions, n_short: int) -> Float64s:
     Each entry counts by its weight, halved with every `NEAR_HALF_LIFE` places that it lies off.
     """
     n_items, places = interactions.n_items, n_short + int(8 * NEAR_HALF_LIFE)
-    place = np.arange(len(interactions.items)) - np.repeat(
-        interactions.user_offsets[:-1], _lengths(interactions))
+    place = interactions.entry_places()
     near = place < places
     counted = np.bincount(
         place[near] * n_items + interactions.items[near],
@@ -145,13 +146,12 @@ def _drawn(interactions: Interactions) -> Int32s:
 
 def _gain(model: SequenceModel, interactions: Interactions, users: Int32s, known: int) -> float:
     """Mean NDCG of the film after the first `known` ones."""
-    total = 0.0
-    for user in users.tolist():
-        start = int(interactions.user_offsets[user])
+    starts = interactions.user_offsets[users]
+    lists = []
+    for start in starts.tolist():
         told = slice(start, start + known)
         films = interactions.items[told]
-        weights = preference_weights(interactions.ratings[told])
-        ranked = model.rank(EncodedHistory(films, weights), films, LIST_LENGTH)
-        found = np.flatnonzero(ranked.items == interactions.items[start + known])
-        total += 1.0 / np.log2(found[0] + 2.0) if len(found) else 0.0
-    return total / len(users)
+        history = EncodedHistory(films, preference_weights(interactions.ratings[told]))
+        lists.append(model.rank(history, films, LIST_LENGTH).items.tolist())
+    found = with_places(lists, LIST_LENGTH) == interactions.items[starts + known][:, None]
+    return float(gains(first_ranks(found), LIST_LENGTH).mean())
